@@ -1,0 +1,6 @@
+#pragma once
+
+#define PHX_VERSION_MAJOR 0
+#define PHX_VERSION_MINOR 1
+#define PHX_VERSION_PATCH 0
+#define PHX_VERSION_STRING "0.1.0"

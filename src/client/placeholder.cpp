@@ -1,0 +1,1 @@
+#include "phx/version.hpp"

@@ -1,0 +1,1 @@
+# filled by tools/cmake/phx_install.cmake owner

@@ -1,0 +1,14 @@
+# What every target of the project shares. Nothing global is set: a parent project keeps its own flags.
+function(phx_target name)
+  target_compile_features(${name} PUBLIC cxx_std_20)
+  set_target_properties(${name} PROPERTIES CXX_EXTENSIONS OFF CXX_VISIBILITY_PRESET hidden
+                                           VISIBILITY_INLINES_HIDDEN ON POSITION_INDEPENDENT_CODE ON)
+  target_compile_options(${name} PRIVATE -Wall -Wextra -Wpedantic -Wconversion -Wshadow)
+  if(PHX_WERROR)
+    target_compile_options(${name} PRIVATE -Werror)
+  endif()
+  if(PHX_SANITIZE)
+    target_compile_options(${name} PRIVATE -fsanitize=${PHX_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
+    target_link_options(${name} PUBLIC -fsanitize=${PHX_SANITIZE})
+  endif()
+endfunction()
