@@ -1,0 +1,45 @@
+#pragma once
+
+#include "phx/protocol/frame.hpp"
+#include "protocol/client/outputs.hpp"
+#include "protocol/clock.hpp"
+#include "protocol/time/backoff.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace phx::protocol {
+
+/// What happens to a push that finds a full buffer.
+enum class Overflow : std::uint8_t {
+    reject_newest, ///< the new push fails with buffer_full
+    drop_oldest,   ///< the oldest waiting push fails with buffer_full (realtime-js)
+};
+
+/// Defaults are phoenix.js', except where protocol/README.md says otherwise.
+struct ClientConfig {
+    Target target = {}; ///< what is dialled when ask_target is not set
+    bool ask_target = false;
+    Vsn vsn = Vsn::v2;
+    std::uint64_t seed = 0; ///< of the jitter
+
+    Duration timeout = std::chrono::seconds(10); ///< of pushes that name none
+    Duration connect_timeout = std::chrono::seconds(10);
+    Duration close_timeout = std::chrono::seconds(5);
+    Duration heartbeat_interval = std::chrono::seconds(30); ///< zero: none
+    Duration heartbeat_timeout = std::chrono::seconds(10);
+    Duration stable_after = std::chrono::seconds(10); ///< uptime after which the backoff starts anew
+
+    BackoffConfig first_connect = BackoffConfig::first_connect(); ///< until a connection opened for the first time
+    BackoffConfig reconnect = BackoffConfig::reconnect();         ///< after that
+    BackoffConfig rejoin = BackoffConfig::rejoin();
+    unsigned max_attempts = 0; ///< consecutive connects that may fail; 0: no limit
+
+    std::size_t max_buffered_pushes = 1000;             ///< per channel, waiting for its join
+    Overflow overflow = Overflow::reject_newest;
+    Limits limits = {};
+};
+
+} // namespace phx::protocol

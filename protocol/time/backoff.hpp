@@ -1,0 +1,54 @@
+#pragma once
+
+#include "protocol/clock.hpp"
+
+#include <cstdint>
+#include <vector>
+
+namespace phx::protocol {
+
+enum class Jitter : std::uint8_t {
+    none,  ///< the ladder as it is, as phoenix.js
+    full,  ///< uniform in [0, step)
+    equal, ///< uniform in [step / 2, step)
+};
+
+/// A ladder of delays; the last step repeats.
+struct BackoffConfig {
+    std::vector<Duration> steps = {};
+    Jitter jitter = Jitter::full;
+
+    /// phoenix.js reconnectAfterMs: 10, 50, 100, 150, 200, 250, 500, 1000, 2000, then 5000 ms; equal jitter.
+    static BackoffConfig first_connect();
+    /// Within 1 s, then 1, 2, 5, 10 s; full jitter, so that a restarted server is not stampeded.
+    static BackoffConfig reconnect();
+    /// phoenix.js rejoinAfterMs: 1, 2, 5, then 10 s; equal jitter.
+    static BackoffConfig rejoin();
+};
+
+/// splitmix64: small, seedable and good enough for jitter.
+class Random {
+public:
+    explicit Random(std::uint64_t seed) noexcept : state_(seed) {}
+    std::uint64_t next() noexcept;
+    /// Uniform in [0, bound); 0 if bound is 0.
+    std::uint64_t below(std::uint64_t bound) noexcept;
+
+private:
+    std::uint64_t state_;
+};
+
+class Backoff {
+public:
+    explicit Backoff(BackoffConfig config) : config_(std::move(config)) {}
+    /// The delay before the next attempt; each call climbs one step.
+    Duration next(Random&);
+    void reset() noexcept { tries_ = 0; }
+    unsigned tries() const noexcept { return tries_; }
+
+private:
+    BackoffConfig config_;
+    unsigned tries_ = 0;
+};
+
+} // namespace phx::protocol
