@@ -67,7 +67,6 @@ Result<void> WebSocketMachine::close(TimePoint now, std::uint16_t code, std::str
     if (state_ != State::open || is_eof_) return {};
     writer_.append_close(output_, code, reason);
     state_ = State::closing;
-    latest_ping_.reset();
     start_timeout();
     return {};
 }
@@ -153,7 +152,6 @@ void WebSocketMachine::handle_close_frame(std::uint16_t code, std::string_view r
 void WebSocketMachine::start_timeout() { deadline_ = now_ + config_.close_timeout; }
 
 void WebSocketMachine::finish() {
-    if (state_ == State::done) return;
     state_ = State::done;
     deadline_.reset();
     is_closed_due_ = true;
