@@ -10,14 +10,14 @@
 
 /// What the binary kinds share: a kind byte, one length byte per field, the fields, the payload.
 ///
-/// | kind | direction | lengths                                                  | fields, then the payload |
-/// |------|-----------|----------------------------------------------------------|--------------------------------------------------|
-/// | 0    | to server | join_ref ref topic event                                 | join_ref ref topic event |
-/// | 0    | to client | join_ref topic event                                     | join_ref topic event | | 1
-/// | to client | join_ref ref topic status                                | join_ref ref topic status | | 2
-/// | to client | topic event                                              | topic event | | 3    | to server
-/// | join_ref ref topic user_event metadata, encoding byte    | join_ref ref topic user_event metadata | | 4
-/// | to client | topic user_event metadata, encoding byte                 | topic user_event metadata |
+/// | kind | direction | lengths | fields, then the payload |
+/// |---|---|---|---|
+/// | 0 | to server | join_ref ref topic event | join_ref ref topic event |
+/// | 0 | to client | join_ref topic event | join_ref topic event | | 1
+/// | to client | join_ref ref topic status | join_ref ref topic status | | 2
+/// | to client | topic event | topic event | | 3 | to server
+/// | join_ref ref topic user_event metadata, encoding byte | join_ref ref topic user_event metadata | | 4
+/// | to client | topic user_event metadata, encoding byte | topic user_event metadata |
 ///
 /// Kinds 0, 1, 2: phoenix v2_json_serializer.ex and serializer.js. Kinds 3, 4: realtime-js serializer.ts and
 /// supabase/realtime v2_serializer.ex. Encoding 0 is raw bytes, anything else JSON.
