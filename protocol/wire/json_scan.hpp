@@ -8,7 +8,7 @@
 #include <emmintrin.h>
 #endif
 
-/// Sixteen bytes at once: which of them end a run of plain text, or of digits. Bit i of a mask stands for
+/// Sixteen bytes at once: which of them end a run of plain text. Bit i of a mask stands for
 /// p[i].
 namespace phx::protocol::wire {
 
@@ -16,10 +16,10 @@ inline constexpr std::size_t block_bytes = 16;
 
 /// What needs a closer look inside a JSON string: the quote, the backslash, control characters, non-ASCII
 /// bytes.
-inline bool is_string_stop(char c) noexcept {
+constexpr bool is_string_stop(char c) noexcept {
     return c == '"' || c == '\\' || static_cast<signed char>(c) < 0x20;
 }
-inline bool is_digit(char c) noexcept { return c >= '0' && c <= '9'; }
+constexpr bool is_digit(char c) noexcept { return c >= '0' && c <= '9'; }
 
 #if defined(__SSE2__)
 
@@ -32,13 +32,6 @@ inline unsigned string_stops(const char* p) noexcept {
     return static_cast<unsigned>(_mm_movemask_epi8(_mm_or_si128(low, _mm_or_si128(quote, slash))));
 }
 
-inline unsigned non_digits(const char* p) noexcept {
-    const __m128i v = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
-    const __m128i offset = _mm_sub_epi8(v, _mm_set1_epi8('0'));
-    const __m128i digit = _mm_cmpeq_epi8(_mm_min_epu8(offset, _mm_set1_epi8(9)), offset);
-    return static_cast<unsigned>(_mm_movemask_epi8(digit)) ^ 0xFFFFu;
-}
-
 inline unsigned non_ascii(const char* p) noexcept {
     return static_cast<unsigned>(_mm_movemask_epi8(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))));
 }
@@ -48,12 +41,6 @@ inline unsigned non_ascii(const char* p) noexcept {
 inline unsigned string_stops(const char* p) noexcept {
     unsigned mask = 0;
     for (unsigned i = 0; i < block_bytes; ++i) mask |= static_cast<unsigned>(is_string_stop(p[i])) << i;
-    return mask;
-}
-
-inline unsigned non_digits(const char* p) noexcept {
-    unsigned mask = 0;
-    for (unsigned i = 0; i < block_bytes; ++i) mask |= static_cast<unsigned>(!is_digit(p[i])) << i;
     return mask;
 }
 

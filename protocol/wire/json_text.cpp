@@ -3,16 +3,22 @@
 #include "protocol/wire/json_scan.hpp"
 #include "protocol/wire/utf8_sequence.hpp"
 
+#include <array>
 #include <cstdint>
+#include <cstring>
 
 namespace phx::protocol::wire {
 namespace {
+
+constexpr const char* expected_in_object = "expected ',' or '}'";
+constexpr const char* expected_in_array = "expected ',' or ']'";
 
 /// One bit per open container: set for an object.
 class ContainerStack {
 public:
     std::size_t depth() const noexcept { return depth_; }
     bool in_object() const noexcept { return (top_ & 1u) != 0; }
+    char closer() const noexcept { return in_object() ? '}' : ']'; }
     void push(bool object) noexcept {
         if (depth_ % 64 == 0 && depth_ != 0) full_[depth_ / 64 - 1] = top_;
         top_ = (top_ << 1) | static_cast<std::uint64_t>(object);
@@ -36,6 +42,13 @@ int hex_digit(char c) noexcept {
     const char lower = static_cast<char>(c | 0x20);
     return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
 }
+
+/// is_string_stop for every byte.
+constexpr std::array<bool, 256> string_stop = [] {
+    std::array<bool, 256> table{};
+    for (unsigned i = 0; i < table.size(); ++i) table[i] = is_string_stop(static_cast<char>(i));
+    return table;
+}();
 
 bool is_space(char c) noexcept { return c == ' ' || c == '\n' || c == '\r' || c == '\t'; }
 
@@ -144,12 +157,9 @@ const char* JsonReader::escape_end(const char* p) noexcept {
     return unit >= 0xDC00 && unit <= 0xDFFF ? p : fault(start, Errc::malformed_frame, lone);
 }
 
+// Digit by digit: most numbers are short, and a predicted loop costs less than the latency of a vector
+// compare.
 inline const char* JsonReader::digits_end(const char* p) const noexcept {
-    while (static_cast<std::size_t>(end_ - p) >= block_bytes) {
-        const unsigned stops = non_digits(p);
-        if (stops != 0) return p + first_of(stops);
-        p += block_bytes;
-    }
     while (p < end_ && is_digit(*p)) ++p;
     return p;
 }
@@ -177,10 +187,24 @@ const char* JsonReader::number_end(const char* p) noexcept {
 }
 
 const char* JsonReader::literal_end(const char* p) noexcept {
-    const std::string_view rest(p, static_cast<std::size_t>(end_ - p));
-    if (rest.substr(0, 4) == "true" || rest.substr(0, 4) == "null") return p + 4;
-    if (rest.substr(0, 5) == "false") return p + 5;
+    if (end_ - p >= 4) {
+        if (std::memcmp(p, "true", 4) == 0 || std::memcmp(p, "null", 4) == 0) return p + 4;
+        if (end_ - p >= 5 && std::memcmp(p, "false", 5) == 0) return p + 5;
+    }
     return fault(p, Errc::malformed_frame, "expected a JSON value");
+}
+
+// Names are short and repeat from record to record: branches that are predicted let the reading of the next
+// token begin before this one is through, which the result of a vector compare does not. Measured: 1.2 times
+// as fast.
+[[gnu::always_inline]] inline const char* JsonReader::name_string_end(const char* p) noexcept {
+    if (static_cast<std::size_t>(end_ - p) >= block_bytes) {
+#pragma GCC unroll 16
+        for (std::size_t i = 0; i < block_bytes; ++i) {
+            if (string_stop[static_cast<unsigned char>(p[i])]) return p[i] == '"' ? p + i : string_slow(p);
+        }
+    }
+    return string_slow(p);
 }
 
 [[gnu::always_inline]] inline const char* JsonReader::scalar_end(const char* p, char c) noexcept {
@@ -193,46 +217,74 @@ const char* JsonReader::literal_end(const char* p) noexcept {
 
 [[gnu::always_inline]] inline const char* JsonReader::name_end(const char* p) noexcept {
     if (at(p) != '"') return fault(p, Errc::malformed_frame, "expected a member's name");
-    p = string_end(p + 1);
+    p = name_string_end(p + 1);
     if (p == nullptr) return nullptr;
     p = skip(p + 1);
     if (at(p) != ':') return fault(p, Errc::malformed_frame, "expected ':'");
     return skip(p + 1);
 }
 
+// From a member's name on, to what the object alone cannot read: a bracket that opens, or the end of the
+// object.
+[[gnu::always_inline]] inline const char* JsonReader::members_end(const char* p) noexcept {
+    for (;;) {
+        p = name_end(p);
+        if (p == nullptr) return nullptr;
+        char c = at(p);
+        if (c == '{' || c == '[') return p;
+        p = scalar_end(p, c);
+        if (p == nullptr) return nullptr;
+        p = skip(p);
+        c = at(p);
+        if (c == '}') return p;
+        if (c != ',') return fault(p, Errc::malformed_frame, expected_in_object);
+        p = skip(p + 1);
+    }
+}
+
+// The same for an array, from an element on.
+[[gnu::always_inline]] inline const char* JsonReader::elements_end(const char* p) noexcept {
+    for (;;) {
+        char c = at(p);
+        if (c == '{' || c == '[') return p;
+        p = scalar_end(p, c);
+        if (p == nullptr) return nullptr;
+        p = skip(p);
+        c = at(p);
+        if (c == ']') return p;
+        if (c != ',') return fault(p, Errc::malformed_frame, expected_in_array);
+        p = skip(p + 1);
+    }
+}
+
 const char* JsonReader::container_end(const char* p, std::size_t outer_depth) noexcept {
     const std::size_t room = max_depth_ > outer_depth ? max_depth_ - outer_depth : 0;
     ContainerStack open;
-    for (;;) { // a value is due at p
-        const char c = at(p);
-        if (c == '{' || c == '[') {
+    for (;;) { // at a bracket
+        if (*p == '{' || *p == '[') {
             if (open.depth() == room) return fault(p, Errc::invalid_payload, "JSON nested too deep");
-            open.push(c == '{');
+            open.push(*p == '{');
             p = skip(p + 1);
-            if (at(p) != (c == '{' ? '}' : ']')) {
-                if (c == '{' && (p = name_end(p)) == nullptr) return nullptr;
+            if (at(p) != open.closer()) {
+                p = open.in_object() ? members_end(p) : elements_end(p);
+                if (p == nullptr) return nullptr;
                 continue;
             }
+        }
+        for (;;) { // at the end of a container, and perhaps of those around it
             ++p;
             open.pop();
-        } else {
-            p = scalar_end(p, c);
-            if (p == nullptr) return nullptr;
-        }
-        for (;;) { // behind a value
             if (open.depth() == 0) return p;
             p = skip(p);
-            const char next = at(p);
-            if (next == ',') break;
-            if (next != (open.in_object() ? '}' : ']')) {
+            if (at(p) == ',') break;
+            if (at(p) != open.closer()) {
                 return fault(p, Errc::malformed_frame,
-                             open.in_object() ? "expected ',' or '}'" : "expected ',' or ']'");
+                             open.in_object() ? expected_in_object : expected_in_array);
             }
-            ++p;
-            open.pop();
         }
         p = skip(p + 1);
-        if (open.in_object() && (p = name_end(p)) == nullptr) return nullptr;
+        p = open.in_object() ? members_end(p) : elements_end(p);
+        if (p == nullptr) return nullptr;
     }
 }
 

@@ -77,7 +77,10 @@ private:
     const char* number_end(const char* p) noexcept;
     const char* literal_end(const char* p) noexcept;
     const char* scalar_end(const char* p, char c) noexcept;
+    const char* name_string_end(const char* p) noexcept;
     const char* name_end(const char* p) noexcept;
+    const char* members_end(const char* p) noexcept;
+    const char* elements_end(const char* p) noexcept;
     const char* container_end(const char* p, std::size_t outer_depth) noexcept;
 
     const char* begin_;

@@ -77,7 +77,7 @@ void encode_v1(const FrameView& frame, std::string& out) {
         writer.ref(frame.join_ref);
     }
     writer.raw(",\"payload\":");
-    writer.payload("}");
+    writer.payload('}');
 }
 
 } // namespace phx::protocol::wire

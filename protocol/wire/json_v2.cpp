@@ -46,7 +46,7 @@ void encode_v2(const FrameView& frame, std::string& out) {
     writer.raw(",");
     writer.event();
     writer.raw(",");
-    writer.payload("]");
+    writer.payload(']');
 }
 
 } // namespace phx::protocol::wire

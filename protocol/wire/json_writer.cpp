@@ -65,8 +65,13 @@ JsonWriter::JsonWriter(std::string& out, const FrameView& frame)
                              token_bytes(frame.event_token) + inner_.bound() + frame.metadata.size();
     if (out.capacity() - before < head + frame.payload.size())
         out.reserve(before + head + frame.payload.size());
-    out.resize(before + head);
-    p_ = out.data() + before;
+    if (head <= head_.size()) {
+        start_ = head_.data();
+    } else {
+        out.resize(before + head);
+        start_ = out.data() + before;
+    }
+    p_ = start_;
 }
 
 void JsonWriter::quoted(const Quoted& text) noexcept {
@@ -79,7 +84,7 @@ void JsonWriter::quoted(const Quoted& text) noexcept {
     *p_++ = '"';
 }
 
-void JsonWriter::payload(std::string_view end) {
+void JsonWriter::payload(char end) {
     std::string_view body = frame_.payload;
     const bool wrapped = frame_.status || frame_.user_event;
     if (frame_.status) {
@@ -96,10 +101,15 @@ void JsonWriter::payload(std::string_view end) {
         raw(",\"payload\":");
     }
     if (body.empty() && !frame_.status) body = "{}";
-    out_.resize(static_cast<std::size_t>(p_ - out_.data()));
+    const auto head = static_cast<std::size_t>(p_ - start_);
+    if (start_ == head_.data()) {
+        out_.append(start_, head);
+    } else {
+        out_.resize(static_cast<std::size_t>(start_ - out_.data()) + head);
+    }
     out_.append(body);
     if (wrapped) out_.push_back('}');
-    out_.append(end);
+    out_.push_back(end);
 }
 
 } // namespace phx::protocol::wire

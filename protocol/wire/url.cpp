@@ -42,15 +42,18 @@ bool is_ipv6(std::string_view host) noexcept {
            std::all_of(host.begin(), host.end(), [](char c) { return is_hex(c) || c == ':' || c == '.'; });
 }
 
+bool same_name(std::string_view text, std::string_view name) noexcept {
+    return std::equal(text.begin(), text.end(), name.begin(), name.end(),
+                      [](char a, char b) { return lower(a) == b; });
+}
+
 /// Takes the scheme off the front.
 bool take_scheme(std::string_view& rest, bool& tls) noexcept {
     const std::size_t end = rest.find("://");
-    if (end == std::string_view::npos || end > 5) return false;
-    char name[5];
-    std::transform(rest.begin(), rest.begin() + static_cast<std::ptrdiff_t>(end), name, lower);
-    const std::string_view scheme(name, end);
-    tls = scheme == "wss" || scheme == "https";
-    if (!tls && scheme != "ws" && scheme != "http") return false;
+    if (end == std::string_view::npos) return false;
+    const std::string_view scheme = rest.substr(0, end);
+    tls = same_name(scheme, "wss") || same_name(scheme, "https");
+    if (!tls && !same_name(scheme, "ws") && !same_name(scheme, "http")) return false;
     rest.remove_prefix(end + 3);
     return true;
 }
