@@ -1,5 +1,6 @@
 #include "tests/protocol/wire/wire_support.hpp"
 
+#include <concepts>
 #include <vector>
 
 namespace phx::protocol {
@@ -12,6 +13,9 @@ Result<FrameView> read(Direction direction, std::string_view text, std::string& 
                        const Limits& limits = {}) {
     return decode(Vsn::v1, direction, Opcode::text, text, scratch, limits);
 }
+
+template <std::same_as<std::string> Text> // the views would dangle
+Result<FrameView> read(Direction, Text&&, std::string&, const Limits& = {}) = delete;
 
 std::string refusal(std::string_view text) {
     std::string scratch;

@@ -1,5 +1,6 @@
 #include "tests/protocol/wire/wire_support.hpp"
 
+#include <concepts>
 #include <vector>
 
 namespace phx::protocol {
@@ -12,6 +13,9 @@ Result<FrameView> read(Direction direction, std::string_view text, std::string& 
                        const Limits& limits = {}) {
     return decode(Vsn::v2, direction, Opcode::text, text, scratch, limits);
 }
+
+template <std::same_as<std::string> Text> // the views would dangle
+Result<FrameView> read(Direction, Text&&, std::string&, const Limits& = {}) = delete;
 
 std::string refusal(std::string_view text, Direction direction = to_server) {
     std::string scratch;
@@ -70,7 +74,7 @@ TEST(JsonV2, AcceptsPayloadsOfAnyType) {
     std::string scratch;
     for (const char* payload : {"null", "1", "\"text\"", "[1,2]", "{}", "false"}) {
         const FrameView frame =
-            read(to_server, "[null,null,\"t\",\"e\"," + std::string(payload) + "]", scratch).value();
+            read(to_server, keep("[null,null,\"t\",\"e\"," + std::string(payload) + "]"), scratch).value();
         EXPECT_EQ(frame.payload, payload);
     }
 }
@@ -206,7 +210,7 @@ TEST(JsonV2, LimitsDepthOfEveryPartButNotByTheEnvelope) {
         EXPECT_EQ(result.error().code, Errc::invalid_payload) << text;
     }
     const Result<FrameView> deep =
-        read(to_server, "[null,null,\"t\",\"e\"," + std::string(10'000, '['), scratch);
+        read(to_server, keep("[null,null,\"t\",\"e\"," + std::string(10'000, '[')), scratch);
     ASSERT_FALSE(deep);
     EXPECT_EQ(deep.error().message, "byte 147: JSON nested too deep in the payload");
 }

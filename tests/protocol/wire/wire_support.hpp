@@ -2,10 +2,17 @@
 
 #include "phx/protocol/codec.hpp"
 
+#include <deque>
 #include <gtest/gtest.h>
 #include <string>
 
 namespace phx::protocol {
+
+/// Keeps a text for the rest of the program: the views of a frame point into it.
+inline const std::string& keep(std::string text) {
+    static std::deque<std::string> kept;
+    return kept.emplace_back(std::move(text));
+}
 
 /// Equal in all that a frame says; the views may point anywhere.
 inline void expect_same(const FrameView& a, const FrameView& b) {
