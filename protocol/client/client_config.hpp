@@ -37,7 +37,9 @@ struct ClientConfig {
     BackoffConfig rejoin = BackoffConfig::rejoin();
     unsigned max_attempts = 0; ///< consecutive connects that may fail; 0: no limit
 
-    std::size_t max_buffered_pushes = 1000;             ///< per channel, waiting for its join
+    std::size_t max_waiting_pushes = 1u << 18;    ///< not finished yet, of all channels: else buffer_full
+    std::size_t max_buffered_pushes = 1000;       ///< per channel, waiting for its join
+    std::size_t max_buffered_bytes = 16u << 20;   ///< per channel: events and payloads of those
     Overflow overflow = Overflow::reject_newest;
     Limits limits = {};
 };

@@ -113,7 +113,8 @@ struct PushFinished {
 struct HeartbeatDone {
     Duration round_trip;
 };
-/// A frame of the peer that could not be read; the connection lives on.
+/// A frame of the peer that could not be read (Origin::peer), or what send() had accepted and what was then not sent
+/// (Origin::local: buffer_full, timeout, or why its channel ended). The connection lives on.
 struct FrameDropped {
     Error error;
 };
