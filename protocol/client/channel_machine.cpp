@@ -6,7 +6,8 @@ namespace phx::protocol {
 
 ChannelMachine::ChannelMachine(ChannelId id, std::string topic, JoinParams params, BackoffConfig rejoin,
                                SendBuffer buffer)
-    : waiting(std::move(buffer)), id_(id), topic_(std::move(topic)), params_(params), rejoin_(std::move(rejoin)) {}
+    : waiting(std::move(buffer)), id_(id), topic_(std::move(topic)), params_(params),
+      rejoin_(std::move(rejoin)) {}
 
 void ChannelMachine::start_join(Duration timeout) {
     state_ = ChannelState::joining;

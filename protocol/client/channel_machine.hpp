@@ -19,11 +19,12 @@ enum class JoinParams : std::uint8_t { given, asked };
 ///   closed, errored -start_join-> joining -handle_joined-> joined -start_leave-> leaving
 ///   joining, joined -handle_error-> errored              any -close-> closed
 ///
-/// Invariant: join_ref() is set exactly while the server may hold the channel for us: phx_join was sent on this
-/// connection and nothing has ended it since.
+/// Invariant: join_ref() is set exactly while the server may hold the channel for us: phx_join was sent on
+/// this connection and nothing has ended it since.
 class ChannelMachine {
 public:
-    ChannelMachine(ChannelId id, std::string topic, JoinParams params, BackoffConfig rejoin, SendBuffer waiting);
+    ChannelMachine(ChannelId id, std::string topic, JoinParams params, BackoffConfig rejoin,
+                   SendBuffer waiting);
 
     ChannelId id() const noexcept { return id_; }
     const std::string& topic() const noexcept { return topic_; }

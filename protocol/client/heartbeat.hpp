@@ -7,8 +7,8 @@
 
 namespace phx::protocol {
 
-/// stopped -start-> resting -interval-> (send) -handle_sent-> waiting -reply-> resting; waiting -timeout-> (lost).
-/// The next one goes out one interval after the reply (phoenix.js socket.js resetHeartbeat).
+/// stopped -start-> resting -interval-> (send) -handle_sent-> waiting -reply-> resting; waiting -timeout->
+/// (lost). The next one goes out one interval after the reply (phoenix.js socket.js resetHeartbeat).
 class Heartbeat {
 public:
     /// A zero interval means none.

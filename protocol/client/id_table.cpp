@@ -4,8 +4,8 @@
 
 namespace phx::protocol {
 
-// Fibonacci hashing spreads rising numbers evenly. With the number itself as its hash they would form one run, and each
-// miss and each erase would walk it.
+// Fibonacci hashing spreads rising numbers evenly. With the number itself as its hash they would form one
+// run, and each miss and each erase would walk it.
 std::size_t IdTable::home(std::uint64_t key) const noexcept {
     return static_cast<std::size_t>((key * 0x9e3779b97f4a7c15u) >> shift_);
 }

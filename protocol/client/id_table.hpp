@@ -7,8 +7,9 @@
 
 namespace phx::protocol {
 
-/// From a number, never 0, to an index: open addressing, at most half full, erased without tombstones. Every operation
-/// costs the same whatever is in it, and nothing is allocated once it has grown to what is in it at a time.
+/// From a number, never 0, to an index: open addressing, at most half full, erased without tombstones. Every
+/// operation costs the same whatever is in it, and nothing is allocated once it has grown to what is in it at
+/// a time.
 class IdTable {
 public:
     /// REQUIRES key != 0 and that it is not in the table.

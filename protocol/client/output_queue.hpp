@@ -10,11 +10,12 @@
 
 namespace phx::protocol {
 
-/// One ordered queue, and the bytes of the frames in it. Frames are kept as offsets until they leave, because the
-/// bytes move when more is encoded. Nothing is allocated once both have grown to what one call puts out.
+/// One ordered queue, and the bytes of the frames in it. Frames are kept as offsets until they leave, because
+/// the bytes move when more is encoded. Nothing is allocated once both have grown to what one call puts out.
 class OutputQueue {
 public:
-    /// At the beginning of each call from outside: the views of the call before end here, if all of them were taken.
+    /// At the beginning of each call from outside: the views of the call before end here, if all of them were
+    /// taken.
     void begin() {
         if (next_ < items_.size()) return;
         if (items_.capacity() > keep_items) items_ = {};

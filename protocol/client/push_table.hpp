@@ -11,8 +11,8 @@
 
 namespace phx::protocol {
 
-/// What waits for a reply or a deadline. The attempts are the machine's own and never reach the user: a join and a
-/// leave go on when whoever asked for them gives up, and rejoins have nobody who asked.
+/// What waits for a reply or a deadline. The attempts are the machine's own and never reach the user: a join
+/// and a leave go on when whoever asked for them gives up, and rejoins have nobody who asked.
 enum class PushKind : std::uint8_t {
     push,
     send,          ///< accepted by send(), waiting for the join; nobody is told unless it is dropped
@@ -42,9 +42,9 @@ struct PushRecord {
     std::uint32_t next = PushList::none;
 };
 
-/// Every push that has not finished, found by id, by ref, by channel and by deadline. All of it is O(1), but for the
-/// deadlines, which are O(log n); nothing is allocated in the steady state. A list must stay where it is while a push
-/// is in it; pointers to records end with the next add().
+/// Every push that has not finished, found by id, by ref, by channel and by deadline. All of it is O(1), but
+/// for the deadlines, which are O(log n); nothing is allocated in the steady state. A list must stay where it
+/// is while a push is in it; pointers to records end with the next add().
 class PushTable {
 public:
     /// An id for a push that finishes before it begins.

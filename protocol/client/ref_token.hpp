@@ -28,7 +28,8 @@ private:
 
 inline constexpr std::uint64_t foreign_ref = UINT64_MAX; ///< no ref of ours
 
-/// 0 when there is none (absent, null, or empty as in binary frames); foreign_ref when we cannot have made it.
+/// 0 when there is none (absent, null, or empty as in binary frames); foreign_ref when we cannot have made
+/// it.
 inline std::uint64_t parse_ref(const std::optional<JsonToken>& token) noexcept {
     if (!token || token->is_null() || token->text == "\"\"") return 0;
     const std::string_view text = token->text;

@@ -8,8 +8,8 @@ namespace {
 // Retry-After comes from the peer: it must not silence a client for days.
 constexpr Duration longest_retry_after = std::chrono::hours(1);
 
-/// Refused for a reason that soon trying again does not cure. An upgrade that was refused with a 5xx is a server in
-/// trouble, perhaps for a moment, as one that does not answer.
+/// Refused for a reason that soon trying again does not cure. An upgrade that was refused with a 5xx is a
+/// server in trouble, perhaps for a moment, as one that does not answer.
 bool is_refusal(const CloseInfo& info) {
     if (!info.error) return false;
     if (info.error->code == Errc::bad_auth) return true;

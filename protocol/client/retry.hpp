@@ -6,8 +6,9 @@
 
 namespace phx::protocol {
 
-/// When to try the next connection. The ladder begins anew only after a connection that lasted `stable_after`: a server
-/// that accepts and then closes is not hammered (phoenix.js starts anew at each open, which gives 98 connects a second).
+/// When to try the next connection. The ladder begins anew only after a connection that lasted
+/// `stable_after`: a server that accepts and then closes is not hammered (phoenix.js starts anew at each
+/// open, which gives 98 connects a second).
 class Retry {
 public:
     explicit Retry(const ClientConfig&);

@@ -21,7 +21,8 @@ struct BufferedPush {
 /// What waits for the join of its channel, in order, bounded by number and bytes.
 class SendBuffer {
 public:
-    SendBuffer(std::size_t max_pushes, std::size_t max_bytes) : max_pushes_(max_pushes), max_bytes_(max_bytes) {}
+    SendBuffer(std::size_t max_pushes, std::size_t max_bytes)
+        : max_pushes_(max_pushes), max_bytes_(max_bytes) {}
 
     /// Whether it fits beside what is in here.
     bool fits(std::size_t bytes) const noexcept;

@@ -32,9 +32,7 @@ std::uint64_t Random::next() noexcept {
 // The bias of the remainder is below 2^-40 for every delay up to ten seconds.
 std::uint64_t Random::below(std::uint64_t bound) noexcept { return bound == 0 ? 0 : next() % bound; }
 
-Duration Backoff::next(Random& random) {
-    return jittered(tries_++, random);
-}
+Duration Backoff::next(Random& random) { return jittered(tries_++, random); }
 
 Duration Backoff::slowest(Random& random) {
     ++tries_;

@@ -11,9 +11,9 @@ namespace phx::protocol {
 
 /// Deadlines by key in a binary heap: add() is O(log n), O(1) for deadlines that rise as they usually do.
 ///
-/// Nothing is taken out directly. The owner forgets a key and then calls settle(), which drops the dead from the top
-/// and, once they outnumber the living, all of them: memory stays within twice what is alive. Equal deadlines come in
-/// the order of their keys.
+/// Nothing is taken out directly. The owner forgets a key and then calls settle(), which drops the dead from
+/// the top and, once they outnumber the living, all of them: memory stays within twice what is alive. Equal
+/// deadlines come in the order of their keys.
 template <class Key> class TimerTable {
 public:
     /// TimePoint::max() means never and is not kept.
@@ -30,7 +30,8 @@ public:
 
     /// The key of the earliest deadline if it has come.
     std::optional<Key> due(TimePoint now) const {
-        return heap_.empty() || heap_.front().deadline > now ? std::nullopt : std::optional(heap_.front().key);
+        return heap_.empty() || heap_.front().deadline > now ? std::nullopt
+                                                             : std::optional(heap_.front().key);
     }
 
     /// `alive(key, deadline)`; `living` is how many keys are alive at most.
