@@ -24,7 +24,7 @@ ChannelId ClientMachine::State::add_channel(std::string topic, JoinParams params
 void ClientMachine::State::set_join_payload(ChannelMachine& channel, std::string json) {
     channel.join_json = json.empty() ? "{}" : std::move(json);
     channel.unusable_params.reset();
-    const auto valid = validate_json(channel.join_json, config.limits.max_depth);
+    const auto valid = check_json(channel.join_json, config.limits.max_depth);
     if (!valid) channel.unusable_params = valid.error();
 }
 

@@ -49,10 +49,7 @@ Result<void> ClientMachine::State::check(const ChannelMachine& channel, std::str
                                          std::string_view payload) {
     if (!is_valid_text(event)) return phx::fail(Errc::invalid_utf8, "the event is not UTF-8");
     if (kind == Opcode::text && !payload.empty()) {
-        if (auto valid = validate_json(payload, config.limits.max_depth); !valid) {
-            // Whatever is wrong with it, it is the caller's payload that cannot be sent.
-            return phx::fail(Errc::invalid_payload, "the payload is no JSON: " + valid.error().message);
-        }
+        if (auto valid = check_json(payload, config.limits.max_depth); !valid) return valid;
     }
     if (channel.state() == ChannelState::joined) return {}; // encoding it checks the rest
     const std::size_t begin = out.bytes().size();

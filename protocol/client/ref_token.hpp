@@ -33,7 +33,7 @@ inline constexpr std::uint64_t foreign_ref = UINT64_MAX; ///< no ref of ours
 inline std::uint64_t parse_ref(const std::optional<JsonToken>& token) noexcept {
     if (!token || token->is_null() || token->text == "\"\"") return 0;
     const std::string_view text = token->text;
-    if (text.size() < 3 || text.size() > 21 || text.front() != '"' || text[1] == '0') return foreign_ref;
+    if (text.size() < 3 || text.size() > 22 || text.front() != '"' || text[1] == '0') return foreign_ref;
     std::uint64_t ref = 0;
     const char* end = text.data() + text.size() - 1;
     const auto [stop, error] = std::from_chars(text.data() + 1, end, ref);

@@ -17,4 +17,12 @@ inline bool is_valid_text(std::string_view text) {
     return validate_json(quoted += '"').has_value();
 }
 
+/// Whatever is wrong with it, it is the caller's payload that cannot be sent.
+inline Result<void> check_json(std::string_view json, std::size_t max_depth) {
+    if (const auto valid = validate_json(json, max_depth); !valid) {
+        return fail(Errc::invalid_payload, "the payload is no JSON: " + valid.error().message);
+    }
+    return {};
+}
+
 } // namespace phx::protocol
