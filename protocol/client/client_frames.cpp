@@ -55,7 +55,8 @@ void ClientMachine::State::handle_reply(TimePoint now, const FrameView& frame, E
     const PushOutcome outcome = outcome_of(frame, now - record.sent_at);
     if (record.kind == PushKind::ping) return finish(record.id, outcome);
     ChannelMachine& channel = *find(record.channel);
-    if (frame.topic_token || frame.topic != channel.topic() || !channel.is_current(parse_ref(frame.join_ref))) {
+    if (frame.topic_token || frame.topic != channel.topic() ||
+        !channel.is_current(parse_ref(frame.join_ref))) {
         return out.add(event::Unclaimed{frame, kind});
     }
     switch (record.kind) {

@@ -15,7 +15,8 @@ TEST(ClientChannels, TriggersSocketPushWithChannelParams) {
     EXPECT_EQ(d.machine.topic(c), "room:a");
     EXPECT_EQ(d.machine.channel_state(c), ChannelState::closed);
     d.join(c);
-    EXPECT_EQ(d.take(), (Lines{"room:a closed -> joining", R"(send ["1","1","room:a","phx_join",{"user":"ada"}])"}));
+    EXPECT_EQ(d.take(),
+              (Lines{"room:a closed -> joining", R"(send ["1","1","room:a","phx_join",{"user":"ada"}])"}));
     d.pass(4ms);
     d.reply("1", "1", "room:a", "ok", R"({"n":1})");
     EXPECT_EQ(d.take(), (Lines{"room:a joining -> joined", R"(p1 ok {"n":1} after 4 ms)"}));
@@ -65,8 +66,9 @@ TEST(ClientChannels, JoinsInTheOrderInWhichChannelsWereAdded) {
     d.connect();
     d.take();
     d.opened();
-    EXPECT_EQ(d.take(), (Lines{"socket connecting -> open", R"(send ["1","1","a","phx_join",{}])",
-                               R"(send ["2","2","b","phx_join",{}])", R"(send ["3","3","c","phx_join",{}])"}));
+    EXPECT_EQ(d.take(),
+              (Lines{"socket connecting -> open", R"(send ["1","1","a","phx_join",{}])",
+                     R"(send ["2","2","b","phx_join",{}])", R"(send ["3","3","c","phx_join",{}])"}));
     d.reply("1", "1", "a");
     EXPECT_EQ(d.take(), (Lines{"a joining -> joined", "p2 ok {}", R"(send ["1","4","a","early",{}])"}));
 }
@@ -93,12 +95,13 @@ TEST(ClientChannels, RetriesWithBackoffAfterTimeout) {
     d.join(c, 2s);
     d.take();
     d.advance(2s);
-    EXPECT_EQ(d.take(), (Lines{R"(send ["1","2","room:a","phx_leave",{}])", "room:a joining -> errored (timeout)",
-                               "p1 timeout"}));
+    EXPECT_EQ(d.take(), (Lines{R"(send ["1","2","room:a","phx_leave",{}])",
+                               "room:a joining -> errored (timeout)", "p1 timeout"}));
     d.advance(1s);
     EXPECT_EQ(d.take(), (Lines{"room:a errored -> joining", R"(send ["3","3","room:a","phx_join",{}])"}));
     d.advance(2s); // rejoins keep the timeout of the join
-    EXPECT_EQ(d.take(), (Lines{R"(send ["3","4","room:a","phx_leave",{}])", "room:a joining -> errored (timeout)"}));
+    EXPECT_EQ(d.take(),
+              (Lines{R"(send ["3","4","room:a","phx_leave",{}])", "room:a joining -> errored (timeout)"}));
     EXPECT_EQ(d.next(), Duration(2s)); // the next step
     d.reply("1", "1", "room:a");       // of the first join, far too late
     EXPECT_EQ(d.take(), (Lines{"unclaimed room:a phx_reply ok {}"}));
@@ -165,7 +168,8 @@ TEST(ClientChannels, JoinWhileJoiningFinishesWithTheJoinUnderWay) {
     d.advance(1s); // gives up waiting, the join goes on
     EXPECT_EQ(d.take(), (Lines{"p3 timeout"}));
     d.reply("1", "1", "room:a");
-    EXPECT_EQ(d.take(), (Lines{"room:a joining -> joined", "p1 ok {} after 1000 ms", "p2 ok {} after 1000 ms"}));
+    EXPECT_EQ(d.take(),
+              (Lines{"room:a joining -> joined", "p1 ok {} after 1000 ms", "p2 ok {} after 1000 ms"}));
     d.join(c);
     EXPECT_EQ(d.take(), (Lines{"p4 ok {}"}));
     d.expect_all_finished();
@@ -192,7 +196,8 @@ TEST(ClientChannels, CanUpdateTheJoinParams) {
     d.receive(R"(["1","1","room:a","phx_error",{}])");
     d.take();
     d.advance(1s);
-    EXPECT_EQ(d.take(), (Lines{"room:a errored -> joining", R"(send ["2","2","room:a","phx_join",{"token":2}])"}));
+    EXPECT_EQ(d.take(),
+              (Lines{"room:a errored -> joining", R"(send ["2","2","room:a","phx_join",{"token":2}])"}));
 }
 
 TEST(ClientChannels, RefusesParamsAndTopicsThatCannotBeSent) {
@@ -305,9 +310,9 @@ TEST(ClientChannels, LeavesExistingDuplicateTopicOnNewJoin) {
     d.topics[second] = "second";
     d.take();
     d.join(second);
-    EXPECT_EQ(d.take(), (Lines{R"(send ["1","3","room:a","phx_leave",{}])", "room:a joined -> closed (channel closed)",
-                               "p2 channel closed", "second closed -> joining",
-                               R"(send ["4","4","room:a","phx_join",{}])"}));
+    EXPECT_EQ(d.take(), (Lines{R"(send ["1","3","room:a","phx_leave",{}])",
+                               "room:a joined -> closed (channel closed)", "p2 channel closed",
+                               "second closed -> joining", R"(send ["4","4","room:a","phx_join",{}])"}));
     d.reply("4", "4", "room:a");
     d.receive(R"(["1","1","room:a","phx_close",{}])"); // of the old join: not ours
     d.receive(R"([null,null,"room:a","shout",{}])");
@@ -360,7 +365,8 @@ TEST(ClientChannels, RejoinsAfterAnError) {
     EXPECT_EQ(d.take(), (Lines{"room:a errored -> joining", R"(send ["3","3","room:a","phx_join",{}])"}));
     d.advance(500ms);
     d.reply("3", "3", "room:a");
-    EXPECT_EQ(d.take(), (Lines{"room:a joining -> joined", "gap room:a 1500 ms", R"(send ["3","4","room:a","later",{}])"}));
+    EXPECT_EQ(d.take(), (Lines{"room:a joining -> joined", "gap room:a 1500 ms",
+                               R"(send ["3","4","room:a","later",{}])"}));
 }
 
 TEST(ClientChannels, ErrorsWhileJoining) {
@@ -428,7 +434,8 @@ TEST(ClientChannels, TellsStaleEndsByTheirRefOverV1) {
     d.advance(1s);
     d.receive(R"({"event":"phx_reply","payload":{"response":{},"status":"ok"},"ref":"2","topic":"room:a"})");
     d.take();
-    d.receive(R"({"event":"phx_close","payload":{},"ref":null,"topic":"room:a"})"); // a server that was sent no join_ref
+    d.receive(R"({"event":"phx_close","payload":{},"ref":null,"topic":"room:a"})"); // a server that was sent
+                                                                                    // no join_ref
     EXPECT_EQ(d.take(), (Lines{"room:a joined -> closed (channel closed)"}));
 }
 
@@ -625,14 +632,15 @@ TEST(ClientChannels, ConnectionLossErrorsWhatWasSentAndKeepsTheRest) {
     info.code = 1012;
     d.closed(info);
     EXPECT_EQ(d.take(), (Lines{"socket open -> waiting (1012)", "a joined -> errored (closed by the server)",
-                               "p6 disconnected", "b joining -> errored (closed by the server)", "p3 disconnected",
-                               "e leaving -> closed", "p8 ok {}", "p7 disconnected"}));
+                               "p6 disconnected", "b joining -> errored (closed by the server)",
+                               "p3 disconnected", "e leaving -> closed", "p8 ok {}", "p7 disconnected"}));
     EXPECT_EQ(d.machine.channel_state(c), ChannelState::joining); // its params were not there yet
     d.advance(1s);
     d.take();
     d.opened();
-    EXPECT_EQ(d.take(), (Lines{"socket connecting -> open", "a errored -> joining", R"(send ["7","7","a","phx_join",{}])",
-                               "b errored -> joining", R"(send ["8","8","b","phx_join",{}])"}));
+    EXPECT_EQ(d.take(), (Lines{"socket connecting -> open", "a errored -> joining",
+                               R"(send ["7","7","a","phx_join",{}])", "b errored -> joining",
+                               R"(send ["8","8","b","phx_join",{}])"}));
     d.reply("7", "7", "a");
     d.reply("8", "8", "b");
     EXPECT_EQ(d.take(), (Lines{"a joining -> joined", "gap a 1000 ms", "b joining -> joined",
@@ -677,17 +685,18 @@ TEST(ClientChannels, DisconnectFinishesEveryPushAndKeepsTheChannels) {
     d.disconnect();
     EXPECT_EQ(d.take(),
               (Lines{"close 1 1000 ''", "socket open -> closing", "a joined -> errored (socket closed)",
-                     "p6 socket closed", "b joining -> errored (socket closed)", "p3 socket closed", "p4 socket closed",
-                     "dropped (socket closed)", "c joining -> errored (socket closed)", "p5 socket closed",
-                     "e leaving -> closed", "p7 socket closed", "p8 socket closed"}));
+                     "p6 socket closed", "b joining -> errored (socket closed)", "p3 socket closed",
+                     "p4 socket closed", "dropped (socket closed)", "c joining -> errored (socket closed)",
+                     "p5 socket closed", "e leaving -> closed", "p7 socket closed", "p8 socket closed"}));
     d.expect_all_finished();
     d.closed();
     EXPECT_EQ(d.next(), std::nullopt);
     d.connect();
     d.take();
     d.opened();
-    EXPECT_EQ(d.take(), (Lines{"socket connecting -> open", "a errored -> joining", R"(send ["7","7","a","phx_join",{}])",
-                               "b errored -> joining", R"(send ["8","8","b","phx_join",{}])", "c errored -> joining"}));
+    EXPECT_EQ(d.take(), (Lines{"socket connecting -> open", "a errored -> joining",
+                               R"(send ["7","7","a","phx_join",{}])", "b errored -> joining",
+                               R"(send ["8","8","b","phx_join",{}])", "c errored -> joining"}));
 }
 
 } // namespace

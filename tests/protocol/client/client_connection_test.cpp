@@ -87,12 +87,13 @@ TEST(ClientConnection, GivesUpDiallingAtTheConnectTimeout) {
     d.connect();
     d.take();
     d.advance(10s);
-    EXPECT_EQ(d.take(),
-              (Lines{"close 1 1000 'connect timeout'", "socket connecting -> waiting (1006, connect failed)"}));
+    EXPECT_EQ(d.take(), (Lines{"close 1 1000 'connect timeout'",
+                               "socket connecting -> waiting (1006, connect failed)"}));
     d.closed(); // of the attempt that was given up
     EXPECT_EQ(d.take(), Lines{});
     d.advance(10ms);
-    EXPECT_EQ(d.take(), (Lines{"socket waiting -> connecting", "open 2 ws://host/socket/websocket?vsn=2.0.0"}));
+    EXPECT_EQ(d.take(),
+              (Lines{"socket waiting -> connecting", "open 2 ws://host/socket/websocket?vsn=2.0.0"}));
 }
 
 TEST(ClientConnection, ClimbsTheLadderWhileNothingAnswers) {
@@ -105,12 +106,12 @@ TEST(ClientConnection, ClimbsTheLadderWhileNothingAnswers) {
         waits.push_back(*d.next());
         d.advance(waits.back());
     }
-    EXPECT_EQ(waits,
-              (std::vector<Duration>{10ms, 50ms, 100ms, 150ms, 200ms, 250ms, 500ms, 1s, 2s, 5s, 5s}));
+    EXPECT_EQ(waits, (std::vector<Duration>{10ms, 50ms, 100ms, 150ms, 200ms, 250ms, 500ms, 1s, 2s, 5s, 5s}));
 }
 
 TEST(ClientConnection, ReconnectsAfterEveryCloseThatItDidNotStart) {
-    for (const std::uint16_t code : std::initializer_list<std::uint16_t>{1000, 1001, 1005, 1006, 1011, 1012, 4000}) {
+    for (const std::uint16_t code :
+         std::initializer_list<std::uint16_t>{1000, 1001, 1005, 1006, 1011, 1012, 4000}) {
         ClientDriver d = open_driver();
         CloseInfo info;
         info.code = code;
@@ -119,7 +120,8 @@ TEST(ClientConnection, ReconnectsAfterEveryCloseThatItDidNotStart) {
         EXPECT_EQ(d.take(), (Lines{"socket open -> waiting (" + std::to_string(code) + " 'bye')"}));
         EXPECT_EQ(d.next(), Duration(1s));
         d.advance(1s);
-        EXPECT_EQ(d.take(), (Lines{"socket waiting -> connecting", "open 2 ws://host/socket/websocket?vsn=2.0.0"}));
+        EXPECT_EQ(d.take(),
+                  (Lines{"socket waiting -> connecting", "open 2 ws://host/socket/websocket?vsn=2.0.0"}));
     }
 }
 
@@ -176,7 +178,8 @@ TEST(ClientConnection, ReconnectNowSkipsTheWait) {
     d.closed();
     d.take();
     d.reconnect_now();
-    EXPECT_EQ(d.take(), (Lines{"socket waiting -> connecting", "open 3 ws://host/socket/websocket?vsn=2.0.0"}));
+    EXPECT_EQ(d.take(),
+              (Lines{"socket waiting -> connecting", "open 3 ws://host/socket/websocket?vsn=2.0.0"}));
     d.opened();
     d.take();
     d.reconnect_now();
@@ -256,8 +259,9 @@ TEST(ClientConnection, TearsDownTheOldConnectionWhenImmediatelyReconnecting) {
     const ConnId old = d.conn;
     d.disconnect();
     d.connect();
-    EXPECT_EQ(d.take(), (Lines{"close 1 1000 ''", "socket open -> closing", "room:a joined -> errored (socket closed)",
-                               "socket closing -> connecting", "open 2 ws://host/socket/websocket?vsn=2.0.0"}));
+    EXPECT_EQ(d.take(),
+              (Lines{"close 1 1000 ''", "socket open -> closing", "room:a joined -> errored (socket closed)",
+                     "socket closing -> connecting", "open 2 ws://host/socket/websocket?vsn=2.0.0"}));
     d.machine.handle_closed(d.now, old, {});
     d.machine.handle_open(d.now, old);
     d.machine.handle_frame(d.now, old, Opcode::text, R"([null,null,"room:a","shout",{}])");

@@ -17,10 +17,9 @@ TEST(ClientFrames, ParsesRawMessageAndDeliversItToItsChannel) {
     d.receive(R"(["1",null,"room:a","broadcast",{}])");
     d.receive(R"(["1",null,"room:a","postgres_changes",{}])");
     d.receive(R"(["1",null,"room:a","system",{}])");
-    EXPECT_EQ(d.take(),
-              (Lines{R"(message room:b shout {"body":"hi"})", "message room:a presence_state {}",
-                     "message room:a presence_diff {}", "message room:a broadcast {}",
-                     "message room:a postgres_changes {}", "message room:a system {}"}));
+    EXPECT_EQ(d.take(), (Lines{R"(message room:b shout {"body":"hi"})", "message room:a presence_state {}",
+                               "message room:a presence_diff {}", "message room:a broadcast {}",
+                               "message room:a postgres_changes {}", "message room:a system {}"}));
 }
 
 TEST(ClientFrames, SaysWhatKindOfMessageItIs) {
@@ -80,9 +79,10 @@ TEST(ClientFrames, ReportsWhatBelongsToNobody) {
     d.receive(R"([null,null,null,"phx_error",{}])");
     d.receive(R"([null,"77","room:a","phx_reply",{"status":"ok","response":{}}])");
     d.receive(R"([null,null,"room:a","phx_reply",{"status":"ok","response":{}}])");
-    EXPECT_EQ(d.take(), (Lines{"unclaimed room:a shout {}", "unclaimed room:x shout {}", "unclaimed room:x phx_close {}",
-                               "unclaimed  shout {}", "unclaimed  phx_error {}", "unclaimed room:a phx_reply ok {}",
-                               "unclaimed room:a phx_reply ok {}"}));
+    EXPECT_EQ(d.take(),
+              (Lines{"unclaimed room:a shout {}", "unclaimed room:x shout {}",
+                     "unclaimed room:x phx_close {}", "unclaimed  shout {}", "unclaimed  phx_error {}",
+                     "unclaimed room:a phx_reply ok {}", "unclaimed room:a phx_reply ok {}"}));
     EXPECT_EQ(d.machine.channel_state(c), ChannelState::closed);
 }
 
@@ -107,7 +107,8 @@ TEST(ClientFrames, AnUnmatchedTopicReplyFinishesThePush) {
     const ChannelId c = joined(d, "room:a", "1");
     d.push(c, "hello");
     d.take();
-    d.receive(R"([null,"2","room:a","phx_reply",{"response":{"reason":"unmatched topic"},"status":"error"}])");
+    d.receive(
+        R"([null,"2","room:a","phx_reply",{"response":{"reason":"unmatched topic"},"status":"error"}])");
     EXPECT_EQ(d.take(), (Lines{R"(p2 rejected error {"reason":"unmatched topic"})"}));
 }
 
@@ -135,10 +136,11 @@ TEST(ClientFrames, BadFramesAreReportedAndTheConnectionLives) {
     d.receive("\"" + std::string(2000, 'x') + "\"");
     d.receive(std::string_view("\x09\x00", 2), Opcode::binary);
     d.receive(std::string_view("\x01\xff\xff", 3), Opcode::binary);
-    EXPECT_EQ(d.take(), (Lines{"dropped (malformed frame)", "dropped (malformed frame)", "dropped (malformed frame)",
-                               "dropped (malformed frame)", "dropped (invalid UTF-8)", "dropped (invalid payload)",
-                               "dropped (frame too large)", "dropped (unknown kind of frame)",
-                               "dropped (malformed frame)"}));
+    EXPECT_EQ(
+        d.take(),
+        (Lines{"dropped (malformed frame)", "dropped (malformed frame)", "dropped (malformed frame)",
+               "dropped (malformed frame)", "dropped (invalid UTF-8)", "dropped (invalid payload)",
+               "dropped (frame too large)", "dropped (unknown kind of frame)", "dropped (malformed frame)"}));
     d.reply("1", "2", "room:a");
     EXPECT_EQ(d.take(), (Lines{"p2 ok {}"}));
 }
@@ -156,7 +158,8 @@ TEST(ClientFrames, ViewsOfOutputsLiveUntilTheNextCall) {
     ASSERT_EQ(outputs.size(), 52u);
     for (std::size_t i = 2; i < outputs.size(); ++i) {
         const auto& send = std::get<act::Send>(outputs[i]);
-        EXPECT_EQ(send.data, R"(["1",")" + std::to_string(i) + R"(","room:a","event",")" + std::string(100, 'x') + "\"]");
+        EXPECT_EQ(send.data, R"(["1",")" + std::to_string(i) + R"(","room:a","event",")" +
+                                 std::string(100, 'x') + "\"]");
     }
 }
 

@@ -104,9 +104,9 @@ TEST(ClientPushes, EnqueuesPushesToBeSentOnceJoinHasSucceeded) {
     EXPECT_EQ(d.take(), Lines{});
     d.pass(1s);
     d.reply("1", "1", "room:a");
-    EXPECT_EQ(d.take(),
-              (Lines{"room:a joining -> joined", "p1 ok {} after 1000 ms", R"(send ["1","2","room:a","one",1])",
-                     R"(send ["1","3","room:a","two",2])", "send binary <00><01><01><06><05>14room:athree3"}));
+    EXPECT_EQ(d.take(), (Lines{"room:a joining -> joined", "p1 ok {} after 1000 ms",
+                               R"(send ["1","2","room:a","one",1])", R"(send ["1","3","room:a","two",2])",
+                               "send binary <00><01><01><06><05>14room:athree3"}));
     d.pass(1s);
     d.reply("1", "2", "room:a"); // elapsed is the round trip, not the wait for the join
     EXPECT_EQ(d.take(), (Lines{"p2 ok {} after 1000 ms"}));
@@ -163,7 +163,8 @@ TEST(ClientPushes, BuffersWhileErroredAndWhileDisconnected) {
     d.opened();
     d.take();
     d.reply("2", "2", "room:a");
-    EXPECT_EQ(d.take(), (Lines{"room:a joining -> joined", "gap room:a 1000 ms", R"(send ["2","3","room:a","one",{}])"}));
+    EXPECT_EQ(d.take(), (Lines{"room:a joining -> joined", "gap room:a 1000 ms",
+                               R"(send ["2","3","room:a","one",{}])"}));
 }
 
 TEST(ClientPushes, InFlightPushesFailAtOnceWhenTheConnectionDrops) {
@@ -209,8 +210,8 @@ TEST(ClientPushes, RefusesWhatCannotBeSentWhenPushing) {
         d.push(c, "e", deep);
         Lines lines = d.take();
         std::erase_if(lines, [](const std::string& line) { return line.starts_with("send "); });
-        EXPECT_EQ(lines, (Lines{"p2 invalid payload", "p3 invalid payload", "p5 invalid UTF-8", "p6 field too long",
-                                "p7 invalid payload"}));
+        EXPECT_EQ(lines, (Lines{"p2 invalid payload", "p3 invalid payload", "p5 invalid UTF-8",
+                                "p6 field too long", "p7 invalid payload"}));
         const auto sent = d.send(c, "e", "nope");
         ASSERT_FALSE(sent);
         EXPECT_EQ(sent.error().code, Errc::invalid_payload);
@@ -229,7 +230,8 @@ TEST(ClientPushes, RefusesBinaryOverV1) {
     d.push_binary(c, "e", "x"); // buffered: refused all the same
     d.receive(R"({"event":"phx_reply","payload":{"response":{},"status":"ok"},"ref":"1","topic":"room:a"})");
     d.push_binary(c, "e", "x");
-    EXPECT_EQ(d.take(), (Lines{"p2 invalid payload", "room:a joining -> joined", "p1 ok {}", "p3 invalid payload"}));
+    EXPECT_EQ(d.take(),
+              (Lines{"p2 invalid payload", "room:a joining -> joined", "p1 ok {}", "p3 invalid payload"}));
     const auto sent = d.machine.send(d.now, c, "e", Opcode::binary, "x");
     ASSERT_FALSE(sent);
     EXPECT_EQ(sent.error().code, Errc::invalid_payload);

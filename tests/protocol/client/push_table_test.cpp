@@ -11,7 +11,8 @@ TimePoint at(Duration d) { return TimePoint{} + d; }
 
 std::vector<PushId> ids(const PushTable& table, const PushList& list) {
     std::vector<PushId> found;
-    for (const PushRecord* r = table.first(list); r != nullptr; r = table.following(*r)) found.push_back(r->id);
+    for (const PushRecord* r = table.first(list); r != nullptr; r = table.following(*r))
+        found.push_back(r->id);
     return found;
 }
 
@@ -94,7 +95,8 @@ TEST(PushTable, DoesNotGrowWithWhatHasFinished) {
     PushList list;
     table.add(PushKind::push, ChannelId{1}, list, at(1s)); // the straggler
     for (std::uint64_t ref = 1; ref <= 100'000; ++ref) {
-        const PushId id = table.add(PushKind::push, ChannelId{1}, list, at(10s + Duration(static_cast<int>(ref))));
+        const PushId id =
+            table.add(PushKind::push, ChannelId{1}, list, at(10s + Duration(static_cast<int>(ref))));
         table.mark_sent(id, ref, at(0s));
         table.take(table.find_ref(ref)->id);
         ASSERT_LE(table.timers(), 2u + 64u + 1u);

@@ -23,8 +23,9 @@ TEST(RefToken, TakesAbsentNullAndEmptyAsNone) {
 }
 
 TEST(RefToken, KnowsWhatItCannotHaveMade) {
-    for (const std::string_view text : {"1", "\"0\"", "\"01\"", "\"-1\"", "\" 1\"", "\"1 \"", "\"x\"", "\"1", "true", "{}",
-                                        "\"99999999999999999999\"", "\"123456789012345678901\"", "[\"1\"]"}) {
+    for (const std::string_view text :
+         {"1", "\"0\"", "\"01\"", "\"-1\"", "\" 1\"", "\"1 \"", "\"x\"", "\"1", "true", "{}",
+          "\"99999999999999999999\"", "\"123456789012345678901\"", "[\"1\"]"}) {
         EXPECT_EQ(parse_ref(JsonToken{text}), foreign_ref) << text;
     }
 }

@@ -16,7 +16,8 @@ TEST(Backoff, FollowsThePhoenixLadderWithoutJitter) {
     Random random(1);
     std::vector<Duration> delays;
     for (int i = 0; i < 12; ++i) delays.push_back(backoff.next(random));
-    EXPECT_EQ(delays, (std::vector<Duration>{10ms, 50ms, 100ms, 150ms, 200ms, 250ms, 500ms, 1s, 2s, 5s, 5s, 5s}));
+    EXPECT_EQ(delays,
+              (std::vector<Duration>{10ms, 50ms, 100ms, 150ms, 200ms, 250ms, 500ms, 1s, 2s, 5s, 5s, 5s}));
     EXPECT_EQ(backoff.tries(), 12u);
 }
 

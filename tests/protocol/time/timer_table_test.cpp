@@ -11,7 +11,6 @@ namespace {
 
 using namespace std::chrono_literals;
 
-
 TimePoint at(Duration d) { return TimePoint{} + d; }
 
 TEST(TimerTable, HasNoDeadlineWhenEmpty) {
