@@ -105,10 +105,9 @@ void ClientMachine::State::flush(TimePoint now, ChannelMachine& channel) {
             continue;
         }
         const std::uint64_t ref = refs.next();
-        if (const auto sent = send_push(channel, ref, push.event, push.kind, push.payload); !sent) {
-            fail(push.id, sent.error());
-        } else if (record.kind == PushKind::send) {
-            pushes.take(push.id);
+        const auto sent = send_push(channel, ref, push.event, push.kind, push.payload);
+        if (record.kind == PushKind::send || !sent) {
+            finish(push.id, sent ? done() : failed(sent.error()));
         } else {
             pushes.mark_sent(push.id, ref, now);
         }
