@@ -34,6 +34,14 @@ struct ServerMachine::State {
         Opcode opcode;
         std::string_view data;
     };
+    /// What was held, to be fed one by one: like frames from the transport, each when the outputs of the one before
+    /// are drained and answered.
+    struct Replay {
+        TimePoint now;
+        SessionId session;
+        std::vector<HeldFrame> held;
+        std::size_t next;
+    };
     enum class Verdict : std::uint8_t { going_on, ended };
 
     // ---- frames: what goes to clients. False: the frame cannot be encoded, nothing was sent.
@@ -62,7 +70,8 @@ struct ServerMachine::State {
                            std::optional<PatternId>);
     void enter_topic(Session&, Membership&);
     void settle(TimePoint, Membership&, const phx::server::JoinAnswer&);
-    void replay(TimePoint, SessionId, std::vector<HeldFrame>);
+    /// Feeds the next held frame; false when there is none.
+    bool replay_next();
 
     // ---- acting: what handlers want
     Verdict act(TimePoint, Session&, Membership&, ReplyTo message, const phx::server::Action&);
@@ -112,6 +121,7 @@ struct ServerMachine::State {
     std::vector<Pattern> patterns;
     std::unordered_map<std::string, std::vector<SessionId>> by_socket_id;
     std::vector<MemberId> ended;    ///< freed by the next call
+    std::deque<Replay> replays;
     std::deque<HeldFrame> replayed; ///< outputs point into them
     std::string scratch;            ///< of the frame at hand: outputs point into it
     std::string text;               ///< for payloads that are made here; encoded at once

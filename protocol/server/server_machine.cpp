@@ -110,7 +110,12 @@ std::optional<TimePoint> ServerMachine::next_timeout() const {
     return state_->deadlines.top().at;
 }
 
-std::optional<Output> ServerMachine::poll() { return state_->out.poll(); }
+std::optional<Output> ServerMachine::poll() {
+    for (;;) {
+        if (auto output = state_->out.poll()) return output;
+        if (!state_->replay_next()) return std::nullopt;
+    }
+}
 
 std::optional<ServerMachine::Member> ServerMachine::member(MemberId id) const {
     const Membership* const found = state_->members.find(id);
