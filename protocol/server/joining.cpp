@@ -12,9 +12,7 @@ std::optional<PatternId> ServerMachine::State::match(std::string_view topic) con
     return std::nullopt;
 }
 
-void ServerMachine::State::join(TimePoint now, Session& session, std::uint64_t topic_hash,
-                                const FrameView& frame) {
-    static_cast<void>(now);
+void ServerMachine::State::join(Session& session, std::uint64_t topic_hash, const FrameView& frame) {
     const auto pattern = frame.topic_token ? std::nullopt : match(frame.topic);
     const bool built_in =
         !pattern && config.realtime && !frame.topic_token && frame.topic.starts_with(realtime_prefix);
@@ -85,7 +83,7 @@ void ServerMachine::State::settle(TimePoint now, Membership& member, const phx::
     } else {
         end(member, EndReason::crashed);
     }
-    if (!pending->held.empty()) replays.push_back({now, session.id, std::move(pending->held), 0});
+    if (!pending->held.empty()) replays.push_back({session.id, std::move(pending->held), 0});
 }
 
 bool ServerMachine::State::replay_next() {
@@ -94,7 +92,7 @@ bool ServerMachine::State::replay_next() {
     Session* const session = sessions.find(replay.session);
     if (session != nullptr && session->phase == SessionPhase::open) {
         HeldFrame& frame = replayed.emplace_back(std::move(replay.held[replay.next++]));
-        receive(replay.now, *session, {frame.opcode, frame.data}, frame.scratch);
+        receive(*session, {frame.opcode, frame.data}, frame.scratch);
         if (replay.next < replay.held.size()) return true;
     }
     replays.pop_front();

@@ -25,8 +25,10 @@ public:
         return value;
     }
     std::string bytes() {
-        const std::string text(rest_.substr(0, byte() + 256u * (byte() % 8u)));
-        rest_.remove_prefix(text.size() < rest_.size() ? text.size() : rest_.size());
+        const std::size_t low = byte();
+        const std::size_t high = byte() % 8u;
+        const std::string text(rest_.substr(0, low + 256 * high));
+        rest_.remove_prefix(text.size());
         return text;
     }
 
