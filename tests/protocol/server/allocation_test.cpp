@@ -1,3 +1,4 @@
+#include "protocol/server/session.hpp"
 #include "tests/support/alloc_count.hpp"
 #include "tests/support/server_driver.hpp"
 
@@ -110,8 +111,9 @@ TEST_F(Allocations, NoneForAPushThatIsAnswered) {
     EXPECT_EQ(before.allocations(), of_the_actions);
 }
 
-TEST_F(Allocations, AnIdleSessionAndItsJoinTakeLittleMemory) {
-    EXPECT_LE(sizeof(server::act::Send) + sizeof(server::act::Fanout), 128u);
+TEST(MemorySize, OfASessionAChannelAndAnOutputIsBounded) {
+    EXPECT_LE(sizeof(server::Session), 112u);
+    EXPECT_LE(sizeof(server::Membership), 288u);
     EXPECT_LE(sizeof(server::Output), 104u);
 }
 

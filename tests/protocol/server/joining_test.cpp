@@ -84,6 +84,28 @@ TEST_F(Joining, AsksUserPatternsBeforeTheBuiltInRealtime) {
             R"(A < ["2","2","realtime:other","phx_reply",{"status":"ok","response":{"postgres_changes":[]}}])"));
 }
 
+TEST(JoiningWithACatchAll, LeavesRealtimeTopicsToTheBuiltInChannel) {
+    ServerDriver d;
+    d.machine.add_channel("*");
+    d.open("A");
+    d.text("A", R"(["1","1","realtime:a","phx_join",{}])");
+    d.text("A", R"(["2","2","any","phx_join",{}])");
+    EXPECT_THAT(
+        d.lines(),
+        ElementsAre(
+            R"(A < ["1","1","realtime:a","phx_reply",{"status":"ok","response":{"postgres_changes":[]}}])",
+            R"(A < ["2","2","any","phx_reply",{"status":"ok","response":{}}])"));
+}
+
+TEST(JoiningWithoutRealtime, LeavesRealtimeTopicsToACatchAll) {
+    ServerDriver d(server::ServerConfig{.realtime = false});
+    d.machine.add_channel("*");
+    d.open("A");
+    d.text("A", R"(["1","1","realtime:a","phx_join",{}])");
+    EXPECT_THAT(d.lines(),
+                ElementsAre(R"(A < ["1","1","realtime:a","phx_reply",{"status":"ok","response":{}}])"));
+}
+
 TEST(JoiningWithoutRealtime, RefusesRealtimeTopics) {
     ServerApp app(server::ServerConfig{.realtime = false});
     app.driver.open("A");

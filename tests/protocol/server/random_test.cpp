@@ -163,7 +163,9 @@ private:
         ASSERT_NE(found, open_.end());
         EXPECT_FALSE(found->second.closing);
     }
-    void expect_member(server::MemberId member) { EXPECT_EQ(joined_.count(member) + delayed_.count(member), 1u); }
+    void expect_member(server::MemberId member) {
+        EXPECT_EQ(joined_.count(member) + delayed_.count(member), 1u);
+    }
     void carry_out(const server::act::Send& send) {
         expect_open(send.session);
         EXPECT_FALSE(send.data.empty());
