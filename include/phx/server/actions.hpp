@@ -1,0 +1,149 @@
+#pragma once
+
+#include "phx/server/payload.hpp"
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <variant>
+#include <vector>
+
+namespace phx::server {
+
+/// Stands for the reply that a push still waits for; answered once, from any later handler of the same channel.
+/// Zero: the client expects no reply.
+struct ReplyTo {
+    std::uint64_t id = 0;
+};
+
+enum class StopReason : std::uint8_t {
+    normal, ///< the client sees phx_close and does not rejoin
+    crash,  ///< the client sees phx_error and rejoins
+};
+
+/// What an action is, for whoever carries it out. Users build them with Actions.
+namespace action {
+struct Reply {
+    std::string status;
+    Payload response;
+};
+struct LateReply {
+    ReplyTo to;
+    std::string status;
+    Payload response;
+};
+struct Push {
+    std::string event;
+    Payload payload;
+};
+enum class Audience : std::uint8_t { everybody, others };
+struct Broadcast {
+    Audience audience;
+    std::string event;
+    Payload payload;
+};
+struct SetState {
+    std::string json;
+};
+struct Track {
+    std::string key;
+    std::string meta;
+};
+struct Untrack {
+    std::string key;
+};
+struct PushPresenceState {};
+struct After {
+    std::chrono::microseconds delay;
+    std::string info;
+};
+struct Stop {
+    StopReason reason;
+};
+struct CloseConnection {
+    std::uint16_t code;
+    std::string reason;
+};
+struct Disconnect {
+    std::string socket_id;
+};
+} // namespace action
+
+using Action = std::variant<action::Reply, action::LateReply, action::Push, action::Broadcast, action::SetState,
+                            action::Track, action::Untrack, action::PushPresenceState, action::After, action::Stop,
+                            action::CloseConnection, action::Disconnect>;
+
+/// What a handler wants to happen, in order. A value: nothing happens until the handler has returned.
+class Actions {
+public:
+    /// Answers the push at hand; a second answer is ignored. Without one the client gets no reply.
+    Actions& reply(std::string_view status, Payload response = {}) {
+        return add(action::Reply{std::string(status), std::move(response)});
+    }
+    Actions& ok(Payload response = {}) { return reply("ok", std::move(response)); }
+    Actions& error(Payload response = {}) { return reply("error", std::move(response)); }
+    /// Answers an earlier push, whose Context::reply_to was kept.
+    Actions& reply_to(ReplyTo to, std::string_view status, Payload response = {}) {
+        return add(action::LateReply{to, std::string(status), std::move(response)});
+    }
+    /// To this client alone.
+    Actions& push(std::string_view event, Payload payload = {}) {
+        return add(action::Push{std::string(event), std::move(payload)});
+    }
+    /// To every member of the topic, the sender included.
+    Actions& broadcast(std::string_view event, Payload payload = {}) {
+        return add(action::Broadcast{action::Audience::everybody, std::string(event), std::move(payload)});
+    }
+    Actions& broadcast_from(std::string_view event, Payload payload = {}) {
+        return add(action::Broadcast{action::Audience::others, std::string(event), std::move(payload)});
+    }
+    /// This channel's own state from now on, as Context::state; JSON text by custom, any text by right.
+    Actions& state(std::string json) { return add(action::SetState{std::move(json)}); }
+    /// Presence under `key`; again with the same key updates the meta (a JSON object).
+    Actions& track(std::string key, std::string meta = "{}") { return add(action::Track{std::move(key), std::move(meta)}); }
+    Actions& untrack(std::string key) { return add(action::Untrack{std::move(key)}); }
+    /// Pushes presence_state with everybody who is there.
+    Actions& presence_state() { return add(action::PushPresenceState{}); }
+    /// Calls handle_info with `info` later, unless the channel has ended.
+    Actions& after(std::chrono::microseconds delay, std::string info) { return add(action::After{delay, std::move(info)}); }
+    Actions& stop(StopReason reason = StopReason::normal) { return add(action::Stop{reason}); }
+    Actions& close_connection(std::uint16_t code, std::string_view reason = {}) {
+        return add(action::CloseConnection{code, std::string(reason)});
+    }
+    /// Closes every connection whose socket id this is (Phoenix: a "disconnect" broadcast to the id).
+    Actions& disconnect(std::string socket_id) { return add(action::Disconnect{std::move(socket_id)}); }
+
+
+    std::vector<Action> list = {};
+
+private:
+    template <class A>
+    Actions& add(A action) {
+        list.emplace_back(std::move(action));
+        return *this;
+    }
+};
+
+/// How a join is answered.
+struct JoinAnswer {
+    enum class Verdict : std::uint8_t { accept, refuse } verdict = Verdict::accept;
+    Payload response = {};              ///< of the reply: by custom `{"reason":...}` when refused
+    Actions then = {};                  ///< carried out right after the reply of an accepted join
+    std::chrono::microseconds delay{0}; ///< the answer takes effect this much later; others are not delayed
+
+    static JoinAnswer ok(Payload response = {}) {
+        JoinAnswer answer;
+        answer.response = std::move(response);
+        return answer;
+    }
+    static JoinAnswer refuse(Payload response) {
+        JoinAnswer answer;
+        answer.verdict = Verdict::refuse;
+        answer.response = std::move(response);
+        return answer;
+    }
+};
+
+} // namespace phx::server

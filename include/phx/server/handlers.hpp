@@ -1,0 +1,49 @@
+#pragma once
+
+#include "phx/server/actions.hpp"
+
+#include <chrono>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace phx::server {
+
+/// Who is at the other end of a connection: an immutable record. Valid during the call; copy what is needed longer.
+struct Connection {
+    std::string id = {};        ///< unique on this server
+    std::string socket_id = {}; ///< what `Options::authorize` gave it, such as "users:7"; empty: anonymous
+    std::string params = "{}";  ///< query parameters of the connect, as a JSON object of strings
+    std::string peer = {};      ///< address
+};
+
+/// What a handler knows. Views are valid during the call.
+struct Context {
+    const Connection& connection;
+    std::string_view topic;
+    std::string_view params; ///< the payload of the join, as JSON text
+    std::string_view state;  ///< what Actions::state set; empty at first
+    ReplyTo reply_to = {};   ///< of the push at hand
+};
+
+/// The behaviour of a topic pattern. Handlers are pure: they get values and return actions; they run on the server's
+/// thread and must not block. An exception from one is that channel's crash: the client gets phx_error, the connection
+/// and the other channels live on, and Options::on_error is told.
+struct Handlers {
+    /// Without one every join is accepted with `{}`.
+    std::function<JoinAnswer(const Context&, PayloadView params)> join = {};
+    /// Without one every event is a crash, as a missing handle_in clause in Phoenix.
+    std::function<Actions(const Context&, std::string_view event, PayloadView)> handle_in = {};
+    /// Called once per receiver for broadcasts of the events in `intercepts`; its actions say what that receiver gets.
+    std::function<Actions(const Context&, std::string_view event, PayloadView)> handle_out = {};
+    std::vector<std::string> intercepts = {};
+    /// What Actions::after asked for.
+    std::function<Actions(const Context&, std::string_view info)> handle_info = {};
+    /// The channel ended: left, closed, crashed or disconnected.
+    std::function<void(const Context&)> on_close = {};
+};
+
+} // namespace phx::server

@@ -1,0 +1,104 @@
+#pragma once
+
+#include "phx/error.hpp"
+#include "phx/protocol/frame.hpp"
+#include "phx/server/actions.hpp"
+#include "protocol/clock.hpp"
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <variant>
+
+namespace phx::protocol::server {
+
+using phx::server::Payload;
+using phx::server::PayloadView;
+using phx::server::ReplyTo;
+
+/// A connection. Slots are reused, ids are not: the low 32 bits are a slot that the shell can index by.
+enum class SessionId : std::uint64_t {};
+constexpr std::uint32_t slot(SessionId id) noexcept { return static_cast<std::uint32_t>(id); }
+
+/// One joined channel of one connection (a membership). Never reused.
+enum class MemberId : std::uint64_t {};
+
+/// A pattern given to add_channel().
+enum class PatternId : std::uint32_t {};
+
+enum class EndReason : std::uint8_t { left, stopped, crashed, replaced, disconnected };
+
+/// Orders.
+namespace act {
+/// One frame to one connection.
+struct Send {
+    SessionId session;
+    Opcode opcode;
+    std::string_view data;
+};
+/// The same frame to many connections, in this order.
+struct Fanout {
+    std::span<const SessionId> sessions;
+    Opcode opcode;
+    std::string_view data;
+};
+struct Close {
+    SessionId session;
+    std::uint16_t code;
+    std::string reason;
+};
+/// Nothing was received for the idle timeout: if the transport has seen bytes since `since` (a ping, which libwebsockets
+/// answers by itself), say so with handle_activity(); otherwise close with `code`.
+struct CloseIfIdle {
+    SessionId session;
+    TimePoint since;
+    std::uint16_t code;
+};
+} // namespace act
+
+/// Questions to the handlers, and news.
+namespace event {
+/// Answer with answer_join().
+struct JoinAsked {
+    MemberId member;
+    PatternId pattern;
+    PayloadView params;
+};
+/// Answer with apply() or crash().
+struct MessageIn {
+    MemberId member;
+    PatternId pattern;
+    ReplyTo reply_to;
+    std::string_view event;
+    PayloadView payload;
+};
+/// A broadcast of an intercepted event, once per receiver: answer with apply() or crash().
+struct MessageOut {
+    MemberId member;
+    PatternId pattern;
+    std::string_view event;
+    PayloadView payload;
+};
+/// Answer with apply() or crash().
+struct InfoDue {
+    MemberId member;
+    PatternId pattern;
+    std::string info;
+};
+/// The membership ended; it can still be looked up until the next call.
+struct Ended {
+    MemberId member;
+    PatternId pattern;
+    EndReason reason;
+};
+struct FrameDropped {
+    SessionId session;
+    Error error;
+};
+} // namespace event
+
+using Output = std::variant<act::Send, act::Fanout, act::Close, act::CloseIfIdle, event::JoinAsked, event::MessageIn,
+                            event::MessageOut, event::InfoDue, event::Ended, event::FrameDropped>;
+
+} // namespace phx::protocol::server

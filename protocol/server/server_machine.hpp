@@ -1,0 +1,98 @@
+#pragma once
+
+#include "phx/protocol/codec.hpp"
+#include "phx/server/actions.hpp"
+#include "protocol/server/outputs.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace phx::protocol::server {
+
+enum class Dialect : std::uint8_t { phoenix, supabase };
+
+struct ServerConfig {
+    std::uint64_t seed = 0;      ///< of presence refs and presence keys
+    bool realtime = true;        ///< `realtime:*` is built in
+    std::size_t max_channels_per_session = 100;
+    std::size_t max_topic_bytes = 255;
+    std::size_t max_held_frames = 64;       ///< per channel whose join is not answered yet
+    std::size_t max_waiting_replies = 1024; ///< per channel, of ReplyTo tokens
+    Limits limits = {};
+};
+
+struct SessionConfig {
+    Vsn vsn = Vsn::v2;
+    Dialect dialect = Dialect::phoenix;
+    Duration idle_timeout = std::chrono::seconds(60); ///< zero: none
+    std::string socket_id = {};                       ///< for disconnect(); empty: anonymous
+};
+
+/// The whole server without its sockets, for one loop: sessions, topics, presence, `realtime:*`.
+///
+/// Contract: as ClientMachine. After every non-const call drain poll(); carry out orders in order; answer each question
+/// as it comes (the answer's own outputs queue behind what is there). Views in outputs, and what members point to, live
+/// until the next handle_*() or command of the shell; answers do not end them. All sessions share one output queue and
+/// one scratch: a session owns neither.
+class ServerMachine {
+public:
+    explicit ServerMachine(ServerConfig);
+    ~ServerMachine();
+    ServerMachine(const ServerMachine&) = delete;
+    ServerMachine& operator=(const ServerMachine&) = delete;
+
+    // ---- set-up
+    /// First pattern that matches wins; they are asked before the built-in `realtime:*`.
+    PatternId add_channel(std::string pattern, std::vector<std::string> intercepts = {});
+
+    // ---- reports of the shell
+    SessionId handle_open(TimePoint now, SessionConfig);
+    void handle_frame(TimePoint now, SessionId, Opcode, std::string_view data);
+    /// The transport has received something that is no frame (a ping).
+    void handle_activity(TimePoint now, SessionId);
+    void handle_closed(TimePoint now, SessionId);
+
+    // ---- answers of the handlers
+    void answer_join(TimePoint now, MemberId, phx::server::JoinAnswer);
+    /// `message`: what the question was about, so that Actions::reply answers it; ReplyTo{} if it was no push.
+    void apply(TimePoint now, MemberId, ReplyTo message, phx::server::Actions);
+    /// The handler threw: phx_error to the client, the membership ends.
+    void crash(TimePoint now, MemberId);
+
+    // ---- commands
+    void broadcast(TimePoint now, std::string_view topic, std::string_view event, PayloadView);
+    /// Closes every session with this socket id: 1001 as Phoenix 1.8.
+    void disconnect(TimePoint now, std::string_view socket_id);
+    /// Closes every session with 1012, as Phoenix and Supabase do on SIGTERM.
+    void close_all(TimePoint now);
+
+    // ---- time
+    void handle_timeout(TimePoint now);
+    std::optional<TimePoint> next_timeout() const;
+
+    // ---- outputs
+    std::optional<Output> poll();
+
+    // ---- look-ups
+    struct Member {
+        SessionId session;
+        std::string_view topic;
+        std::string_view params;
+        std::string_view state;
+    };
+    std::optional<Member> member(MemberId) const;
+    std::size_t sessions() const noexcept;
+    std::size_t topics() const noexcept;
+    std::size_t members() const noexcept;
+
+private:
+    struct State;
+    std::unique_ptr<State> state_;
+};
+
+} // namespace phx::protocol::server
