@@ -31,6 +31,7 @@ public:
         case Errc::binding_mismatch: return "binding mismatch";
         case Errc::cancelled: return "cancelled";
         case Errc::would_deadlock: return "would deadlock";
+        case Errc::handler_failed: return "handler failed";
         case Errc::invalid_argument: return "invalid argument";
         case Errc::system_failure: return "system failure";
         }

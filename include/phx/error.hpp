@@ -59,6 +59,8 @@ enum class Errc {
     cancelled,
     /// A blocking call on the loop thread could never finish. Use a callback or `co_await` there.
     would_deadlock,
+    /// An exception left a handler of this program. The message has its what(); the loop goes on.
+    handler_failed,
     /// An argument that cannot be used (URL, JSON text, option). The message says which part and why.
     invalid_argument,
     /// The operating system or a library refused (address in use, no file descriptors). The message says which.

@@ -1,4 +1,4 @@
-#include "protocol/wire/base64.hpp"
+#include "phx/protocol/base64.hpp"
 
 #include <array>
 #include <cstddef>

@@ -1,6 +1,6 @@
 #include "protocol/wire/handshake.hpp"
 
-#include "protocol/wire/base64.hpp"
+#include "phx/protocol/base64.hpp"
 #include "protocol/wire/sha1.hpp"
 
 namespace phx::protocol {

@@ -1,0 +1,113 @@
+#pragma once
+
+#include "phx/export.hpp"
+#include "phx/function.hpp"
+#include "phx/json.hpp"
+#include "phx/message.hpp"
+#include "phx/push.hpp"
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+
+namespace phx {
+
+namespace shell {
+class ChannelCore;
+}
+
+/// Names a registered handler, for `off()`. Never reused; the default value names none.
+struct HandlerId {
+    std::uint64_t value = 0;
+    friend bool operator==(HandlerId, HandlerId) = default;
+};
+
+enum class ChannelState : std::uint8_t {
+    closed,  ///< never joined, left, or closed by the server
+    joining, ///< the join is on its way, or waits for the connection
+    joined,
+    leaving,
+    errored, ///< crashed, refused or disconnected; the channel joins again by itself
+};
+
+/// A topic of a socket: a handle that may be copied, kept and shared by threads; the socket owns the state.
+/// It may outlive the socket: its calls then finish with `Errc::socket_closed`.
+///
+/// Every member may be called from any thread. Calls only post: they take effect on the loop thread, in the
+/// order of the calling thread. Handlers run on the loop thread, one at a time, in the order things happened,
+/// and may call anything but `Push::wait()`; handlers added or removed inside a handler are safe. An
+/// exception that leaves a handler is reported to `Socket::on_error`.
+class PHX_API Channel {
+public:
+    const std::string& topic() const noexcept;
+    ChannelState state() const noexcept;
+
+    /// Joins, and after every reconnect joins again by itself; the push is about this first join, the others
+    /// are seen by `on_state`. While joining or joined: finishes with the join under way. A missing timeout
+    /// means `SocketOptions::timeout`, here and below. Errors: join_refused (the channel tries again),
+    /// timeout (likewise), socket_closed, channel_closed.
+    Push join(std::optional<Millis> timeout = {});
+    /// Ends the channel and its rejoins; its waiting pushes finish with `Errc::channel_closed`.
+    Push leave(std::optional<Millis> timeout = {});
+
+    /// Asks; the reply finishes the push. Before the channel is joined it waits
+    /// (`SocketOptions::max_buffered_messages`). Errors: rejected, timeout, not_joined, disconnected,
+    /// channel_closed, socket_closed, buffer_full, field_too_long, invalid_utf8.
+    Push push(std::string_view event, const Json& payload = Json::object(),
+              std::optional<Millis> timeout = {}) {
+        auto text = payload_text(payload);
+        if (!text) return failed_push(std::move(text).error());
+        return push_ready(event, std::move(*text), timeout);
+    }
+    /// The same with ready JSON text. Errors: invalid_payload when it is none.
+    Push push_text(std::string_view event, std::string_view json, std::optional<Millis> timeout = {});
+    /// The same with bytes; protocol version 2 only. Errors: invalid_payload over version 1.
+    Push push_binary(std::string_view event, Binary payload, std::optional<Millis> timeout = {});
+
+    /// Tells, with ready JSON text: no reply is expected and nothing waits for one. What can be judged here
+    /// is returned (invalid_payload); what fails later (not_joined, buffer_full, field_too_long) goes to
+    /// `Socket::on_error`.
+    Result<void> send(std::string_view event, std::string_view json);
+    Result<void> send_binary(std::string_view event, Binary payload);
+
+    /// Messages of this event. Replies go to their pushes and are not seen here.
+    HandlerId on(std::string_view event, Function<void(const Message&)>);
+    /// Messages of every event, after the handlers of the event itself.
+    HandlerId on_any(Function<void(const Message&)>);
+    /// `why` is set when the channel failed or was closed by the server; it is valid during the call.
+    HandlerId on_state(Function<void(ChannelState from, ChannelState to, const Error* why)>);
+    /// The channel is joined again after having been `offline`: messages of that time were missed.
+    HandlerId on_gap(Function<void(Millis offline)>);
+    /// The handler is dead at once; only a call that is already running on another thread may finish.
+    void off(HandlerId);
+
+    /// The payload of later joins. Throws std::invalid_argument when a string in it is not UTF-8.
+    void set_params(const Json& params) { set_params_text(payload_argument(params)); }
+    /// `provider` returns a Json and is evaluated on the loop thread before each join and rejoin.
+    template <class F>
+    requires std::is_invocable_r_v<Json, F&>
+    void set_params(F provider) {
+        set_params_provider([provider = std::move(provider)]() mutable { return payload_text(provider()); });
+    }
+
+    friend bool operator==(const Channel& a, const Channel& b) noexcept { return a.core_ == b.core_; }
+
+    /// @internal
+    explicit Channel(std::shared_ptr<shell::ChannelCore> core) noexcept : core_(std::move(core)) {}
+    /// @internal
+    const std::shared_ptr<shell::ChannelCore>& core() const noexcept { return core_; }
+
+private:
+    Push push_ready(std::string_view event, std::string json, std::optional<Millis>);
+    Push failed_push(Error);
+    void set_params_text(std::string json);
+    void set_params_provider(Function<Result<std::string>()>);
+
+    std::shared_ptr<shell::ChannelCore> core_;
+};
+
+} // namespace phx

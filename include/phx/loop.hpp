@@ -1,0 +1,59 @@
+#pragma once
+
+#include "phx/export.hpp"
+#include "phx/function.hpp"
+
+#include <cstddef>
+#include <memory>
+
+namespace phx {
+
+namespace shell {
+class LoopCore;
+}
+
+struct LoopOptions {
+    enum class Run {
+        own_thread, ///< the loop starts a thread of its own
+        caller,     ///< nothing happens outside `run()`, `poll()` and `Push::wait()`
+    };
+    Run run = Run::own_thread;
+};
+
+/// Where sockets and servers live: one libuv loop and one libwebsockets context, one thread. Handlers of
+/// everything on a loop run on its thread, one at a time. One loop carries thousands of sockets.
+class PHX_API Loop {
+public:
+    /// Errors: throws std::system_error when the system has no descriptors or threads left.
+    explicit Loop(LoopOptions = {});
+    /// Closes every socket (pushes that wait finish with `Errc::socket_closed`) and joins the thread. Handles
+    /// and sockets may outlive it; their calls then do nothing or fail. Must not run inside a handler: that
+    /// is an assertion in debug builds; in release builds the loop ends by itself after the handler.
+    ~Loop();
+    Loop(const Loop&) = delete;
+    Loop& operator=(const Loop&) = delete;
+
+    /// `Run::caller`: handles events until `stop()`; may be called again afterwards. Handlers run on this
+    /// thread.
+    void run();
+    /// `Run::caller`: handles what is due now and never blocks. Returns how many callbacks of the network,
+    /// timers and posted calls it ran.
+    std::size_t poll();
+    /// Any thread, and signal handlers: `run()` returns after the current callback; a `stop()` before `run()`
+    /// is not lost. Without effect on `Run::own_thread`, which ends with its destructor.
+    void stop() noexcept;
+
+    /// Any thread: calls `task` on the loop thread, after what this thread posted before. A task posted after
+    /// the loop ended is destroyed uncalled.
+    void post(Function<void()> task);
+    /// Whether the caller is inside a handler, `run()` or `poll()` of this loop.
+    bool on_loop_thread() const noexcept;
+
+    /// @internal
+    const std::shared_ptr<shell::LoopCore>& core() const noexcept { return core_; }
+
+private:
+    std::shared_ptr<shell::LoopCore> core_;
+};
+
+} // namespace phx
