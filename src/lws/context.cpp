@@ -24,7 +24,7 @@ LwsContext::LwsContext(uv_loop_s* loop) {
     info.options =
         LWS_SERVER_OPTION_LIBUV | LWS_SERVER_OPTION_EXPLICIT_VHOSTS | LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT;
     info.foreign_loops = loops;
-    info.pt_serv_buf_size = 64 * 1024;     // one read of the client
+    info.pt_serv_buf_size = lws_buffer_bytes;
     info.max_http_header_data = 16 * 1024; // tokens travel in queries and headers
     context_ = lws_create_context(&info);
     if (!context_) {

@@ -13,6 +13,9 @@ struct uv_loop_s;
 
 namespace phx::shell {
 
+/// What libwebsockets reads at once, and where it builds requests.
+inline constexpr unsigned lws_buffer_bytes = 64 * 1024;
+
 /// The libwebsockets context of a loop and its vhosts for clients. Loop thread only, but for construction.
 class LwsContext {
 public:
