@@ -7,8 +7,12 @@
 namespace phx::protocol::server {
 
 std::optional<PatternId> ServerMachine::State::match(std::string_view topic) const {
-    for (std::size_t i = 0; i < patterns.size(); ++i)
+    // A catch-all leaves realtime:* to the built-in channel; a pattern that names it takes it over.
+    const bool is_built_in = config.realtime && topic.starts_with(realtime_prefix);
+    for (std::size_t i = 0; i < patterns.size(); ++i) {
+        if (is_built_in && patterns[i].text == "*") continue;
         if (topic_matches(patterns[i].text, topic)) return PatternId{static_cast<std::uint32_t>(i)};
+    }
     return std::nullopt;
 }
 

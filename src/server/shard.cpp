@@ -139,7 +139,7 @@ SessionId Shard::open_session(Connection& connection, const UpgradeRequest& requ
 
 void Shard::receive(Connection& connection, Opcode opcode, std::string_view payload) {
     counters_->frames_in.fetch_add(1, std::memory_order_relaxed);
-    machine_.handle_frame(connection.last_receive(), *connection.session(), opcode, payload);
+    machine_.handle_frame(loop_.now(), *connection.session(), opcode, payload);
     pump();
 }
 
@@ -266,8 +266,7 @@ bool Shard::run_handler(MemberId id, PatternId pattern, const char* name, Handle
     const auto member = machine_.member(id);
     const Connection* const connection = member ? find(member->session) : nullptr;
     if (!connection) return false;
-    const phx::server::Context context{connection->record(), member->topic, member->params,
-                                       member->state,        {},            member->join_ref};
+    const phx::server::Context context{connection->record(), member->topic, member->params, member->state, {}};
     std::string what;
     try {
         handler(context, handlers_[static_cast<std::size_t>(pattern)]);

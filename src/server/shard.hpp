@@ -100,9 +100,9 @@ private:
 
     LoopCore& loop_;
     const phx::server::Options& options_;
-    const std::vector<phx::server::Handlers> handlers_; // by PatternId, see add_patterns()
     const std::shared_ptr<Counters> counters_;
     protocol::server::ServerMachine machine_;
+    const std::vector<phx::server::Handlers> handlers_; // by PatternId, see add_patterns()
     protocol::FrameWriter close_writer_{protocol::WebSocketRole::server};
     BufferPool buffers_;
     Deadlines deadlines_;

@@ -95,8 +95,8 @@ public:
     Server(const Server&) = delete;
     Server& operator=(const Server&) = delete;
 
-    /// Serves the topics of a pattern ("room:*", "lobby"; "*" is every topic). The first pattern that matches wins, and
-    /// all of them are asked before the built-in `realtime:*`. Throws std::logic_error after start(), and
+    /// Serves the topics of a pattern ("room:*", "lobby"). The first pattern that matches wins. The built-in `realtime:*`
+    /// comes last, but the pattern "*" is every topic except those. Throws std::logic_error after start(), and
     /// std::invalid_argument for `intercepts` without a handle_out.
     void channel(std::string pattern, Handlers);
 
