@@ -104,6 +104,7 @@ void ServerStream::kill() noexcept {
     if (is_killed_ || !wsi_) return;
     is_killed_ = true;
     lws_set_timeout(wsi_, PENDING_TIMEOUT_USER_REASON_BASE, LWS_TO_KILL_ASYNC);
+    lws_cancel_service_pt(wsi_); // under libuv a timeout set outside of its callbacks is otherwise not noticed
 }
 
 bool ServerStream::write_some() {
