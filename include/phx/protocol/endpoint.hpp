@@ -15,27 +15,34 @@ namespace phx::protocol {
 /// A parsed ws:// or wss:// URL (http and https are taken as ws and wss, as realtime-js does).
 struct Url {
     bool tls = false;
-    std::string host = {}; ///< without the brackets of an IPv6 address
+    std::string host = {};  ///< without the brackets of an IPv6 address
     std::uint16_t port = 0; ///< 80 and 443 by default
     std::string path = {};  ///< begins with '/'
-    std::string query = {}; ///< without the '?'
+    std::string query = {}; ///< without the '?'; may hold a token: keep it out of logs
 
-    /// What the Host header says: "name", or "name:port" when the port is not the scheme's own; IPv6 in brackets.
+    /// What the Host header says: "name", or "name:port" when the port is not the scheme's own; IPv6 in
+    /// brackets.
     PHX_API std::string host_header() const;
 };
 
-/// Errors: invalid_argument, naming the part that is wrong. The text never repeats the query: it may hold a token.
+/// Bytes outside ASCII in path and query are percent-encoded. A fragment, credentials, space or control
+/// characters are refused.
+///
+/// Errors: invalid_argument, naming the part that is wrong. The text never repeats the URL: it may hold a
+/// token.
 PHX_API Result<Url> parse_url(std::string_view);
 
-/// A query parameter; `value` is JSON text: strings, numbers, and nested objects and arrays, which become `a[b]=c` and
-/// `a[]=c` as in phoenix.js (ajax.js serialize).
+/// A query parameter; `value` is JSON text: strings, numbers, and nested objects and arrays, which become
+/// `a[b]=c` and `a[0]=c` as in phoenix.js (ajax.js serialize). Null is left out.
 struct Param {
-    std::string name;
-    std::string value;
+    std::string name = {};
+    std::string value = {};
 };
 
-/// The URL that is dialled for an endpoint as users know it: `/websocket` appended to the path unless it is there,
-/// then the endpoint's own query, the params, and `vsn` last.
+/// The URL that is dialled for an endpoint as users know it: `/websocket` appended to the path unless it is
+/// there, then the endpoint's own query, the params, and `vsn` last (phoenix.js socket.js endPointURL).
+///
+/// Errors: as parse_url; a param that is not JSON is invalid_argument.
 PHX_API Result<Url> endpoint_url(std::string_view endpoint, const std::vector<Param>& params, Vsn);
 
 /// Percent-encodes everything but unreserved characters (RFC 3986).
@@ -43,8 +50,8 @@ PHX_API std::string percent_encode(std::string_view);
 /// Decodes %XX and '+'; a broken escape is kept as it is.
 PHX_API std::string percent_decode(std::string_view);
 
-/// The subprotocols that carry a token: "phoenix" and "base64url.bearer.phx.<token>". In spite of its name phoenix.js
-/// sends the standard alphabet, unpadded.
+/// The subprotocols that carry a token: "phoenix" and "base64url.bearer.phx.<token>". In spite of its name
+/// phoenix.js sends the standard alphabet, unpadded.
 PHX_API std::string token_subprotocols(std::string_view token);
 /// The token in a Sec-WebSocket-Protocol header, either alphabet; empty if there is none.
 PHX_API std::string token_from_subprotocols(std::string_view header);

@@ -13,11 +13,12 @@ enum class Opcode : std::uint8_t { text, binary };
 /// Serializer version: v1 ("1.0.0", JSON objects, no binary) and v2 ("2.0.0", JSON arrays and binary frames).
 enum class Vsn : std::uint8_t { v1, v2 };
 
-/// Which way a frame travels. Binary kind 0 has a ref only on its way to the server; kinds 1, 2 and 4 never go
-/// there, kind 3 only goes there.
+/// Which way a frame travels. Binary kind 0 has a ref only on its way to the server; kinds 1, 2 and 4 never
+/// go there, kind 3 only goes there.
 enum class Direction : std::uint8_t { to_server, to_client };
 
-/// A JSON value as it was written: `"1"` (with its quotes), `1`, `null`, even `{"a":1}`. Real servers echo refs of any type.
+/// A JSON value as it was written: `"1"` (with its quotes), `1`, `null`, even `{"a":1}`. Real servers echo
+/// refs of any type.
 struct JsonToken {
     std::string_view text;
 
@@ -36,7 +37,8 @@ struct JsonToken {
 /// | phx_reply (kind 1)            | set    | empty      | raw bytes                                     |
 /// | user broadcast (kinds 3, 4)   | none   | set        | JSON text or raw bytes, by `kind`             |
 ///
-/// A text phx_reply whose payload is no object with a string "status" keeps its whole payload and has no status.
+/// Replies are only split on their way to a client. A text phx_reply whose payload is no object with a string
+/// "status" keeps its whole payload and has no status.
 struct FrameView {
     std::optional<JsonToken> join_ref = {}; ///< absent and null are different
     std::optional<JsonToken> ref = {};
@@ -55,7 +57,9 @@ struct FrameView {
 /// What `decode()` refuses. All of it is checked before anything is allocated.
 struct Limits {
     std::size_t max_frame_bytes = 16u << 20; ///< Errc::frame_too_large
-    std::size_t max_depth = 128;             ///< of nested arrays and objects, the envelope not counted: Errc::invalid_payload
+    /// Of nested arrays and objects, the envelope not counted; more than 8192 counts as 8192.
+    /// Errc::invalid_payload
+    std::size_t max_depth = 128;
 };
 
 /// What a frame means to a client. `unknown` is every application event: deliver or ignore it, never fail.
