@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 
 namespace phx::protocol {
 
@@ -15,5 +16,10 @@ struct Clock {
 };
 using Duration = Clock::duration;
 using TimePoint = Clock::time_point;
+
+/// `now + wait` that saturates: no timeout of a user and no Retry-After of a peer overflows. TimePoint::max() is never.
+constexpr TimePoint after(TimePoint now, Duration wait) noexcept {
+    return wait > Duration{0} && now > TimePoint::max() - wait ? TimePoint::max() : now + wait;
+}
 
 } // namespace phx::protocol

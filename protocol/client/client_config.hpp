@@ -32,12 +32,15 @@ struct ClientConfig {
     Duration heartbeat_timeout = std::chrono::seconds(10);
     Duration stable_after = std::chrono::seconds(10); ///< uptime after which the backoff starts anew
 
-    BackoffConfig first_connect = BackoffConfig::first_connect(); ///< until a connection opened for the first time
-    BackoffConfig reconnect = BackoffConfig::reconnect();         ///< after that
+    BackoffConfig first_connect =
+        BackoffConfig::first_connect();                   ///< until a connection opened for the first time
+    BackoffConfig reconnect = BackoffConfig::reconnect(); ///< after that
     BackoffConfig rejoin = BackoffConfig::rejoin();
     unsigned max_attempts = 0; ///< consecutive connects that may fail; 0: no limit
 
-    std::size_t max_buffered_pushes = 1000;             ///< per channel, waiting for its join
+    std::size_t max_waiting_pushes = 1u << 18;  ///< not finished yet, of all channels: else buffer_full
+    std::size_t max_buffered_pushes = 1000;     ///< per channel, waiting for its join
+    std::size_t max_buffered_bytes = 16u << 20; ///< per channel: events and payloads of those
     Overflow overflow = Overflow::reject_newest;
     Limits limits = {};
 };

@@ -15,7 +15,8 @@ namespace phx::protocol {
 ///
 /// Contract (protocol/README.md has the diagrams):
 /// 1. One thread at a time; no call blocks; `now` never goes backwards.
-/// 2. After every non-const call: drain poll(), carry out the orders in order, then set one timer to next_timeout().
+/// 2. After every non-const call: drain poll(), carry out the orders in order, then set one timer to
+/// next_timeout().
 /// 3. Views in outputs live until the next handle_*() or command; poll() does not end them.
 /// 4. handle_timeout() early, late or twice is harmless. A report with an old ConnId is ignored.
 /// 5. For each act::Open: handle_open() at most once, handle_closed() exactly once.
@@ -32,7 +33,8 @@ public:
     /// No-op while connecting, open or waiting; after disconnect() it connects anew.
     void connect(TimePoint now);
     void disconnect(TimePoint now, std::uint16_t code = 1000, std::string_view reason = {});
-    /// "The network is back": skips the wait of the backoff and starts its ladder anew. Closes nothing that is open.
+    /// "The network is back": skips the wait of the backoff and starts its ladder anew. Closes nothing that
+    /// is open.
     void reconnect_now(TimePoint now);
 
     /// `join_json`: the payload of phx_join, kept for rejoins.
@@ -43,12 +45,13 @@ public:
     /// Leaves it if joined and forgets it; its id is dead afterwards, its pushes finish with channel_closed.
     void remove_channel(TimePoint now, ChannelId);
 
-    /// Joins, or joins again after leave() or an error. While joining or joined: finishes with the join under way.
-    /// A zero timeout means ClientConfig::timeout, here and below.
+    /// Joins, or joins again after leave() or an error. While joining or joined: finishes with the join under
+    /// way. A zero timeout means ClientConfig::timeout, here and below.
     PushId join(TimePoint now, ChannelId, Duration timeout = Duration{0});
     PushId push(TimePoint now, ChannelId, std::string_view event, Opcode, std::string_view payload,
                 Duration timeout = Duration{0});
-    /// No reply is expected and nothing waits. Errors: not_joined, buffer_full, field_too_long, invalid_payload.
+    /// No reply is expected and nothing waits. Errors: not_joined, buffer_full, field_too_long,
+    /// invalid_payload.
     Result<void> send(TimePoint now, ChannelId, std::string_view event, Opcode, std::string_view payload);
     PushId leave(TimePoint now, ChannelId, Duration timeout = Duration{0});
     /// A heartbeat of one's own; its outcome has the round trip.

@@ -30,10 +30,11 @@ enum class ChannelState : std::uint8_t { closed, joining, joined, leaving, error
 
 /// How a connection, or an attempt at one, ended.
 struct CloseInfo {
-    std::uint16_t code = 1006; ///< of the peer's close frame; 1005 if that had none, 1006 if there was no frame
+    std::uint16_t code =
+        1006; ///< of the peer's close frame; 1005 if that had none, 1006 if there was no frame
     std::string reason = {};
-    std::optional<Error> error = {};              ///< why a connection never opened, or broke
-    std::optional<Duration> retry_after = {};     ///< the server's Retry-After
+    std::optional<Error> error = {};          ///< why a connection never opened, or broke
+    std::optional<Duration> retry_after = {}; ///< the server's Retry-After
 };
 
 /// What is dialled.
@@ -42,8 +43,8 @@ struct Target {
     std::string subprotocols = {}; ///< Sec-WebSocket-Protocol, or empty
 };
 
-/// The end of a push. On success `error` is empty and status is "ok"; on Errc::rejected or join_refused the reply is
-/// there too. Views live as all views in outputs do.
+/// The end of a push. On success `error` is empty and status is "ok"; on Errc::rejected or join_refused the
+/// reply is there too. Views live as all views in outputs do.
 struct PushOutcome {
     std::optional<Error> error = {};
     std::string_view status = {};
@@ -54,7 +55,8 @@ struct PushOutcome {
 
 /// Orders: the shell carries them out in this order.
 namespace act {
-/// Find out what to dial (tokens, params), then call handle_prepared(). Only when ClientConfig::ask_target is set.
+/// Find out what to dial (tokens, params), then call handle_prepared(). Only when ClientConfig::ask_target is
+/// set.
 struct Prepare {
     ConnId conn;
     unsigned attempt; ///< from 0, counted since the last stable connection
@@ -113,7 +115,8 @@ struct PushFinished {
 struct HeartbeatDone {
     Duration round_trip;
 };
-/// A frame of the peer that could not be read; the connection lives on.
+/// A frame of the peer that could not be read (Origin::peer), or what send() had accepted and what was then
+/// not sent (Origin::local: buffer_full, timeout, or why its channel ended). The connection lives on.
 struct FrameDropped {
     Error error;
 };
@@ -124,8 +127,9 @@ struct Gap {
 };
 } // namespace event
 
-using Output = std::variant<act::Prepare, act::Open, act::Send, act::Close, act::PrepareJoin, event::SocketChanged,
-                            event::ChannelChanged, event::MessageArrived, event::Unclaimed, event::PushFinished,
-                            event::HeartbeatDone, event::FrameDropped, event::Gap>;
+using Output =
+    std::variant<act::Prepare, act::Open, act::Send, act::Close, act::PrepareJoin, event::SocketChanged,
+                 event::ChannelChanged, event::MessageArrived, event::Unclaimed, event::PushFinished,
+                 event::HeartbeatDone, event::FrameDropped, event::Gap>;
 
 } // namespace phx::protocol

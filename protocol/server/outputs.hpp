@@ -48,8 +48,8 @@ struct Close {
     std::uint16_t code;
     std::string reason;
 };
-/// Nothing was received for the idle timeout: if the transport has seen bytes since `since` (a ping, which libwebsockets
-/// answers by itself), say so with handle_activity(); otherwise close with `code`.
+/// Nothing was received for the idle timeout: if the transport has seen bytes since `since` (a ping, which
+/// libwebsockets answers by itself), say so with handle_activity(); otherwise close with `code`.
 struct CloseIfIdle {
     SessionId session;
     TimePoint since;
@@ -98,7 +98,8 @@ struct FrameDropped {
 };
 } // namespace event
 
-using Output = std::variant<act::Send, act::Fanout, act::Close, act::CloseIfIdle, event::JoinAsked, event::MessageIn,
-                            event::MessageOut, event::InfoDue, event::Ended, event::FrameDropped>;
+using Output =
+    std::variant<act::Send, act::Fanout, act::Close, act::CloseIfIdle, event::JoinAsked, event::MessageIn,
+                 event::MessageOut, event::InfoDue, event::Ended, event::FrameDropped>;
 
 } // namespace phx::protocol::server

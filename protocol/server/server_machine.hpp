@@ -17,12 +17,15 @@ namespace phx::protocol::server {
 enum class Dialect : std::uint8_t { phoenix, supabase };
 
 struct ServerConfig {
-    std::uint64_t seed = 0;      ///< of presence refs and presence keys
-    bool realtime = true;        ///< `realtime:*` is built in
+    std::uint64_t seed = 0; ///< of presence refs and presence keys
+    bool realtime = true;   ///< `realtime:*` is built in
     std::size_t max_channels_per_session = 100;
     std::size_t max_topic_bytes = 255;
-    std::size_t max_held_frames = 64;       ///< per channel whose join is not answered yet
-    std::size_t max_waiting_replies = 1024; ///< per channel, of ReplyTo tokens
+    std::size_t max_held_frames = 64;      ///< per channel whose join is not answered yet
+    std::size_t max_held_bytes = 1u << 20; ///< likewise
+    std::size_t max_waiting_replies =
+        256; ///< per channel, of ReplyTo tokens; beyond it the oldest is forgotten
+    std::size_t max_timers_per_channel = 256; ///< of Actions::after; one more crashes the channel
     Limits limits = {};
 };
 
@@ -35,10 +38,10 @@ struct SessionConfig {
 
 /// The whole server without its sockets, for one loop: sessions, topics, presence, `realtime:*`.
 ///
-/// Contract: as ClientMachine. After every non-const call drain poll(); carry out orders in order; answer each question
-/// as it comes (the answer's own outputs queue behind what is there). Views in outputs, and what members point to, live
-/// until the next handle_*() or command of the shell; answers do not end them. All sessions share one output queue and
-/// one scratch: a session owns neither.
+/// Contract: as ClientMachine. After every non-const call drain poll(); carry out orders in order; answer
+/// each question as it comes (the answer's own outputs queue behind what is there). Views in outputs, and
+/// what members point to, live until the next handle_*() or command of the shell; answers do not end them.
+/// All sessions share one output queue and one scratch: a session owns neither.
 class ServerMachine {
 public:
     explicit ServerMachine(ServerConfig);
@@ -59,7 +62,8 @@ public:
 
     // ---- answers of the handlers
     void answer_join(TimePoint now, MemberId, phx::server::JoinAnswer);
-    /// `message`: what the question was about, so that Actions::reply answers it; ReplyTo{} if it was no push.
+    /// `message`: what the question was about, so that Actions::reply answers it; ReplyTo{} if it was no
+    /// push.
     void apply(TimePoint now, MemberId, ReplyTo message, phx::server::Actions);
     /// The handler threw: phx_error to the client, the membership ends.
     void crash(TimePoint now, MemberId);

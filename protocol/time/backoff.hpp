@@ -2,7 +2,9 @@
 
 #include "protocol/clock.hpp"
 
+#include <cstddef>
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 namespace phx::protocol {
@@ -43,10 +45,14 @@ public:
     explicit Backoff(BackoffConfig config) : config_(std::move(config)) {}
     /// The delay before the next attempt; each call climbs one step.
     Duration next(Random&);
+    /// The delay of the last step, for what soon trying again does not cure; it counts as a try too.
+    Duration slowest(Random&);
     void reset() noexcept { tries_ = 0; }
     unsigned tries() const noexcept { return tries_; }
 
 private:
+    Duration jittered(std::size_t step, Random&) const;
+
     BackoffConfig config_;
     unsigned tries_ = 0;
 };

@@ -1,0 +1,105 @@
+#include "phx/protocol/topic.hpp"
+#include "protocol/realtime/join_request.hpp"
+#include "protocol/server/machine_state.hpp"
+
+#include <utility>
+
+namespace phx::protocol::server {
+
+std::optional<PatternId> ServerMachine::State::match(std::string_view topic) const {
+    // A catch-all leaves realtime:* to the built-in channel; a pattern that names it takes it over.
+    const bool is_built_in = config.realtime && topic.starts_with(realtime_prefix);
+    for (std::size_t i = 0; i < patterns.size(); ++i) {
+        if (is_built_in && patterns[i].text == "*") continue;
+        if (topic_matches(patterns[i].text, topic)) return PatternId{static_cast<std::uint32_t>(i)};
+    }
+    return std::nullopt;
+}
+
+void ServerMachine::State::join(TimePoint now, Session& session, std::uint64_t topic_hash,
+                                const FrameView& frame) {
+    static_cast<void>(now);
+    const auto pattern = frame.topic_token ? std::nullopt : match(frame.topic);
+    const bool built_in =
+        !pattern && config.realtime && !frame.topic_token && frame.topic.starts_with(realtime_prefix);
+    if (!pattern && !built_in) return refuse(session, null_token, frame, "unmatched topic");
+    const JsonToken join_ref = frame.join_ref.value_or(null_token);
+    if (frame.topic.size() > config.max_topic_bytes)
+        return refuse(session, join_ref, frame, "topic too long");
+
+    // Phoenix ends the old channel before it asks the new one, and says so only after its reply.
+    std::optional<std::string> replaced;
+    if (Membership* const old = find_join(session, topic_hash, frame.topic)) {
+        replaced = old->join_ref;
+        end(*old, EndReason::replaced);
+    }
+    if (session.joins.size() >= config.max_channels_per_session) {
+        return refuse(session, join_ref, frame,
+                      built_in ? realtime::too_many_channels : "too many channels joined");
+    }
+    if (built_in) return join_realtime(session, topic_hash, frame, std::move(replaced));
+
+    Membership& member = add_member(session, topic_hash, frame, Visibility::open, pattern);
+    member.params.assign(frame.payload);
+    member.params_kind = frame.kind;
+    member.pending = std::make_unique<PendingJoin>();
+    member.pending->ref.assign(frame.ref.value_or(null_token).text);
+    member.pending->replaced = std::move(replaced);
+    out.push(event::JoinAsked{member.id, *pattern, {member.params_kind, member.params}});
+}
+
+Membership& ServerMachine::State::add_member(Session& session, std::uint64_t topic_hash,
+                                             const FrameView& frame, Visibility visibility,
+                                             std::optional<PatternId> pattern) {
+    const auto [id, member] = members.insert();
+    member.id = id;
+    member.session = session.id;
+    member.topic = topics.acquire(frame.topic, visibility);
+    topics[member.topic].pattern = pattern;
+    member.pattern = pattern.value_or(PatternId{});
+    const JsonToken join_ref = frame.join_ref.value_or(null_token);
+    member.join_ref.assign(join_ref.text);
+    member.channel_ref.assign((join_ref.is_null() ? frame.ref.value_or(null_token) : join_ref).text);
+    session.joins.push_back({topic_hash, id});
+    return member;
+}
+
+void ServerMachine::State::enter_topic(Session& session, Membership& member) {
+    member.phase = MemberPhase::joined;
+    member.position = topics.join(member.topic, session.vsn, session.id, member.id);
+}
+
+void ServerMachine::State::settle(TimePoint now, Membership& member, const phx::server::JoinAnswer& answer) {
+    Session& session = *sessions.find(member.session);
+    const SessionId session_id = session.id;
+    const std::unique_ptr<PendingJoin> pending = std::exchange(member.pending, nullptr);
+    const bool accepted = answer.verdict == phx::server::JoinAnswer::Verdict::accept;
+    FrameView question;
+    question.ref = JsonToken{pending->ref};
+    question.topic = topic_name(member);
+    const bool sent =
+        reply(session, JsonToken{member.join_ref}, question, accepted ? "ok" : "error", answer.response);
+    // A binary response that this version or these names cannot carry: the join crashed.
+    if (!sent) refuse(session, JsonToken{member.join_ref}, question, "join crashed");
+    if (accepted && sent) enter_topic(session, member);
+    if (pending->replaced)
+        end_frame(session, question.topic, JsonToken{*pending->replaced}, "phx_close", "{}");
+    if (accepted && sent) {
+        for (const phx::server::Action& action : answer.then.list)
+            if (act(now, session, member, ReplyTo{}, action) == Verdict::ended) break;
+    } else {
+        end(member, EndReason::crashed);
+    }
+    replay(now, session_id, std::move(pending->held));
+}
+
+void ServerMachine::State::replay(TimePoint now, SessionId id, std::vector<HeldFrame> held) {
+    for (HeldFrame& frame : held) {
+        Session* const session = sessions.find(id);
+        if (session == nullptr || session->phase != SessionPhase::open) return;
+        HeldFrame& kept = replayed.emplace_back(std::move(frame));
+        receive(now, *session, {kept.opcode, kept.data}, kept.scratch);
+    }
+}
+
+} // namespace phx::protocol::server

@@ -1,0 +1,110 @@
+#include "protocol/server/machine_state.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace phx::protocol::server {
+
+ServerMachine::State::State(ServerConfig wanted)
+    : config(std::move(wanted)), topics(config.seed), ids(config.seed) {}
+
+void ServerMachine::State::begin_call() {
+    if (!out.reset()) return; // not drained: the old views stay good
+    replayed.clear();
+    for (const MemberId id : ended) {
+        topics.release(members.find(id)->topic);
+        members.erase(id);
+    }
+    ended.clear();
+}
+
+void ServerMachine::State::end(Membership& member, EndReason reason) {
+    if (member.phase == MemberPhase::ended) return;
+    Session& session = *sessions.find(member.session);
+    std::erase_if(session.joins, [&](const JoinEntry& entry) { return entry.member == member.id; });
+    const bool was_joined = member.phase == MemberPhase::joined;
+    member.phase = MemberPhase::ended;
+    ended.push_back(member.id);
+    add_dead(std::exchange(member.timers, 0));
+    member.pending.reset();
+    member.waiting = {};
+    if (!was_joined) return;
+    const MemberId moved = topics.leave(member.topic, session.vsn, member.position);
+    if (moved != TopicTable::none) members.find(moved)->position = member.position;
+    if (!member.realtime) out.push(event::Ended{member.id, member.pattern, reason});
+    untrack_all(member);
+}
+
+void ServerMachine::State::end_all(Session& session) {
+    // Each end takes itself out of the list.
+    while (!session.joins.empty()) end(*members.find(session.joins.back().member), EndReason::disconnected);
+}
+
+void ServerMachine::State::close(Session& session, std::uint16_t code, std::string_view reason) {
+    if (session.phase != SessionPhase::open) return;
+    session.phase = SessionPhase::closing;
+    if (session.idle_timeout > Duration::zero()) add_dead(1);
+    out.push(act::Close{session.id, code, std::string(reason)});
+    end_all(session);
+}
+
+void ServerMachine::State::forget_socket_id(const Session& session) {
+    const auto found = by_socket_id.find(session.socket_id);
+    if (found == by_socket_id.end()) return;
+    std::erase(found->second, session.id);
+    if (found->second.empty()) by_socket_id.erase(found);
+}
+
+void ServerMachine::State::disconnect(std::string_view socket_id) {
+    const auto found = by_socket_id.find(std::string(socket_id));
+    if (found == by_socket_id.end()) return;
+    for (const SessionId id : found->second) close(*sessions.find(id), 1001, {}); // 1000 before Phoenix 1.8
+}
+
+bool ServerMachine::State::is_dead(const Deadline& deadline) {
+    if (deadline.kind == DeadlineKind::idle) {
+        const Session* const session = sessions.find(SessionId{deadline.id});
+        return session == nullptr || session->phase != SessionPhase::open;
+    }
+    const Membership* const member = members.find(MemberId{deadline.id});
+    const auto waits = deadline.kind == DeadlineKind::join ? MemberPhase::delayed : MemberPhase::joined;
+    return member == nullptr || member->phase != waits;
+}
+
+void ServerMachine::State::add_dead(std::size_t count) {
+    static constexpr std::size_t tolerated = 64;
+    dead_deadlines += count;
+    if (dead_deadlines <= tolerated || dead_deadlines <= deadlines.size() / 2) return;
+    deadlines.remove_if([this](const Deadline& deadline) { return is_dead(deadline); });
+    dead_deadlines = 0;
+}
+
+void ServerMachine::State::prune() {
+    while (!deadlines.empty() && is_dead(deadlines.top())) {
+        deadlines.pop();
+        if (dead_deadlines > 0) --dead_deadlines;
+    }
+}
+
+void ServerMachine::State::fire(TimePoint now, Deadline deadline) {
+    if (deadline.kind == DeadlineKind::idle) {
+        Session& session = *sessions.find(SessionId{deadline.id});
+        const bool idle = session.last_activity + session.idle_timeout <= now;
+        if (idle) {
+            const std::uint16_t code = session.dialect == Dialect::phoenix ? 1002 : 1000;
+            out.push(act::CloseIfIdle{session.id, session.last_activity, code});
+        }
+        // Lazy: a frame only notes its time. Asked again if the transport knew better.
+        const TimePoint from = idle ? now : session.last_activity;
+        return deadlines.push(from + session.idle_timeout, DeadlineKind::idle, deadline.id);
+    }
+    Membership& member = *members.find(MemberId{deadline.id});
+    --member.timers;
+    if (deadline.kind == DeadlineKind::join) {
+        const phx::server::JoinAnswer answer = std::move(member.pending->answer);
+        return settle(now, member, answer);
+    }
+    out.push(event::InfoDue{member.id, member.pattern, std::move(deadline.info)});
+}
+
+} // namespace phx::protocol::server

@@ -1,0 +1,121 @@
+#pragma once
+
+#include "protocol/server/deadline_heap.hpp"
+#include "protocol/server/output_queue.hpp"
+#include "protocol/server/presence_tracker.hpp"
+#include "protocol/server/server_machine.hpp"
+#include "protocol/server/session.hpp"
+#include "protocol/server/slot_table.hpp"
+#include "protocol/server/topic_table.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+namespace phx::protocol::server {
+
+inline constexpr JsonToken null_token{"null"};
+
+/// The tables of a machine and what works on them; each group of functions is a file of that name.
+struct ServerMachine::State {
+    explicit State(ServerConfig);
+
+    struct Pattern {
+        std::string text;
+        std::vector<std::string> intercepts;
+    };
+    /// A frame as it came, for a join that is not settled.
+    struct RawFrame {
+        Opcode opcode;
+        std::string_view data;
+    };
+    enum class Verdict : std::uint8_t { going_on, ended };
+
+    // ---- frames: what goes to clients. False: the frame cannot be encoded, nothing was sent.
+    bool send(Session&, FrameView);
+    bool reply(Session&, JsonToken join_ref, const FrameView& question, std::string_view status, PayloadView);
+    void refuse(Session&, JsonToken join_ref, const FrameView& question, std::string_view reason);
+    bool push(Session&, const Membership&, std::string_view event, PayloadView);
+    void end_frame(Session&, std::string_view topic, JsonToken join_ref, std::string_view event,
+                   std::string_view json);
+    bool fan_out(Topic&, FrameView, const Membership* except);
+    /// Intercepted events become questions, one per receiver.
+    bool broadcast(Topic&, std::string_view event, PayloadView, const Membership* except);
+
+    // ---- routing: what comes from clients
+    void receive(TimePoint, Session&, RawFrame, std::string& decode_scratch);
+    void drop(Session&, const Error&);
+    void route(TimePoint, Session&, const FrameView&, RawFrame);
+    void hold(Session&, Membership&, const FrameView&, RawFrame);
+    void deliver(TimePoint, Session&, Membership&, const FrameView&);
+    void leave(Session&, Membership&, const FrameView&);
+
+    // ---- joining
+    void join(TimePoint, Session&, std::uint64_t topic_hash, const FrameView&);
+    std::optional<PatternId> match(std::string_view topic) const;
+    Membership& add_member(Session&, std::uint64_t topic_hash, const FrameView&, Visibility,
+                           std::optional<PatternId>);
+    void enter_topic(Session&, Membership&);
+    void settle(TimePoint, Membership&, const phx::server::JoinAnswer&);
+    void replay(TimePoint, SessionId, std::vector<HeldFrame>);
+
+    // ---- acting: what handlers want
+    Verdict act(TimePoint, Session&, Membership&, ReplyTo message, const phx::server::Action&);
+    Verdict act_reply(Session&, Membership&, ReplyTo, std::string_view status, const Payload&);
+    Verdict act_late_reply(Session&, Membership&, const phx::server::action::LateReply&);
+    Verdict act_track(Membership&, const phx::server::action::Track&);
+    Verdict act_after(TimePoint, Membership&, const phx::server::action::After&);
+    void crash(TimePoint, Membership&);
+
+    // ---- presence
+    bool track(Membership&, std::string_view key, std::string_view meta, Repeat);
+    void untrack(Membership&, std::string_view key);
+    void untrack_all(Membership&);
+    void push_presence_state(Session&, Membership&);
+
+    // ---- realtime: the built-in channel
+    void join_realtime(Session&, std::uint64_t topic_hash, const FrameView&,
+                       std::optional<std::string> replaced);
+    void deliver_realtime(Session&, Membership&, const FrameView&);
+    void relay(Session&, Membership&, const FrameView&);
+    void answer_presence(Session&, Membership&, const FrameView&);
+
+    // ---- lifecycle
+    void begin_call();
+    void end(Membership&, EndReason);
+    void close(Session&, std::uint16_t code, std::string_view reason);
+    void end_all(Session&);
+    void forget_socket_id(const Session&);
+    void disconnect(std::string_view socket_id);
+    Membership* find_join(Session&, std::uint64_t topic_hash, std::string_view topic);
+    std::string_view topic_name(const Membership& member) { return topics[member.topic].name; }
+
+    // ---- time
+    bool is_dead(const Deadline&);
+    void add_dead(std::size_t count);
+    void prune();
+    void fire(TimePoint, Deadline);
+
+    ServerConfig config;
+    OutputQueue out;
+    SlotTable<SessionId, Session> sessions;
+    SlotTable<MemberId, Membership> members;
+    TopicTable topics;
+    DeadlineHeap deadlines;
+    std::size_t dead_deadlines = 0; ///< in the heap; their owner has ended
+    PresenceIds ids;
+    std::vector<Pattern> patterns;
+    std::unordered_map<std::string, std::vector<SessionId>> by_socket_id;
+    std::vector<MemberId> ended;    ///< freed by the next call
+    std::deque<HeldFrame> replayed; ///< outputs point into them
+    std::string scratch;            ///< of the frame at hand: outputs point into it
+    std::string text;               ///< for payloads that are made here; encoded at once
+    std::uint64_t last_reply = 0;
+};
+
+} // namespace phx::protocol::server

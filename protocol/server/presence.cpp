@@ -1,0 +1,52 @@
+#include "protocol/server/machine_state.hpp"
+
+#include <algorithm>
+
+namespace phx::protocol::server {
+namespace {
+
+FrameView diff_frame(std::string_view diff) {
+    FrameView frame;
+    frame.event = "presence_diff";
+    frame.payload = diff;
+    return frame;
+}
+
+} // namespace
+
+bool ServerMachine::State::track(Membership& member, std::string_view key, std::string_view meta,
+                                 Repeat repeat) {
+    Topic& topic = topics[member.topic];
+    if (!topic.presence) topic.presence = std::make_unique<PresenceTracker>();
+    const bool known = topic.presence->tracks(member.id, key);
+    text.clear();
+    if (!topic.presence->track(member.id, key, meta, repeat, ids, text)) return false;
+    if (!known) member.presence_keys.emplace_back(key);
+    fan_out(topic, diff_frame(text), nullptr);
+    return true;
+}
+
+void ServerMachine::State::untrack(Membership& member, std::string_view key) {
+    Topic& topic = topics[member.topic];
+    text.clear();
+    if (!topic.presence || !topic.presence->untrack(member.id, key, text)) return;
+    std::erase(member.presence_keys, key);
+    fan_out(topic, diff_frame(text), nullptr);
+}
+
+void ServerMachine::State::untrack_all(Membership& member) {
+    Topic& topic = topics[member.topic];
+    text.clear();
+    if (!topic.presence || !topic.presence->untrack_all(member.id, member.presence_keys, text)) return;
+    member.presence_keys.clear();
+    fan_out(topic, diff_frame(text), nullptr);
+}
+
+void ServerMachine::State::push_presence_state(Session& session, Membership& member) {
+    const Topic& topic = topics[member.topic];
+    text.clear();
+    if (topic.presence) topic.presence->append_state(text);
+    push(session, member, "presence_state", {Opcode::text, text.empty() ? std::string_view("{}") : text});
+}
+
+} // namespace phx::protocol::server

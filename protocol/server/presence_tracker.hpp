@@ -1,0 +1,72 @@
+#pragma once
+
+#include "protocol/server/outputs.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace phx::protocol::server {
+
+/// Makes the random texts of presence from a seed: the same run, the same texts.
+class PresenceIds {
+public:
+    explicit PresenceIds(std::uint64_t seed) : seed_(seed) {}
+    /// A phx_ref: 16 characters of url-safe base64, as Phoenix' are; never the same twice.
+    std::string ref();
+    /// A UUID: Supabase's presence key of who has none.
+    std::string uuid();
+
+private:
+    std::uint64_t seed_;
+    std::uint64_t count_ = 0;
+};
+
+/// What a track of the same meta under the same key does: Phoenix' Presence.update makes a new phx_ref,
+/// Supabase compares first.
+enum class Repeat : std::uint8_t { update, ignore };
+
+/// Who is present on one topic, in Phoenix' shapes: key -> metas, oldest first. An updated meta keeps its
+/// place. Every change appends the payload of its presence_diff.
+class PresenceTracker {
+public:
+    /// `meta`: what presence_meta() made. False: nothing changed, and nothing was appended.
+    bool track(MemberId, std::string_view key, std::string_view meta, Repeat, PresenceIds&,
+               std::string& diff);
+    bool untrack(MemberId, std::string_view key, std::string& diff);
+    /// All of a member that ends.
+    bool untrack_all(MemberId, std::span<const std::string> keys, std::string& diff);
+
+    /// The payload of presence_state: `{"KEY":{"metas":[{"phx_ref":...},...]},...}`
+    void append_state(std::string& out) const;
+    bool tracks(MemberId, std::string_view key) const;
+    bool empty() const noexcept { return metas_.empty(); }
+
+private:
+    struct Meta {
+        MemberId owner = {};
+        std::string members = {}; ///< JSON members without the braces
+        std::string ref = {};
+        std::string previous_ref = {};
+    };
+    using Metas = std::vector<Meta>;
+
+    static void append(std::string& out, const Meta&);
+    static void append_single(std::string& out, std::string_view key, const Meta&);
+    static Metas::const_iterator find(const Metas&, MemberId);
+    /// REQUIRES that it is there
+    void remove(MemberId, std::string_view key, std::string& leaves);
+
+    std::map<std::string, Metas, std::less<>> metas_;
+};
+
+/// The members of a meta, which must be a JSON object: without its braces, and without what Phoenix puts in
+/// itself (phx_ref, phx_ref_prev): a client cannot fake them. False if it is no object.
+bool presence_meta(std::string_view json, std::string& out);
+
+} // namespace phx::protocol::server

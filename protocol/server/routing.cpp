@@ -1,0 +1,107 @@
+#include "phx/protocol/codec.hpp"
+#include "protocol/server/machine_state.hpp"
+
+#include <array>
+#include <utility>
+
+namespace phx::protocol::server {
+namespace {
+
+constexpr std::string_view heartbeat_topic = "phoenix";
+
+bool is_null(const std::optional<JsonToken>& token) noexcept { return !token || token->is_null(); }
+
+/// What Phoenix' own channels crash on when a client sends it: no handle_in clause can take it.
+bool is_reserved(std::string_view event) noexcept {
+    return event == "phx_reply" || event == "phx_close" || event == "phx_error";
+}
+
+std::uint16_t close_code(const Error& error) noexcept {
+    if (error.code == Errc::invalid_utf8) return 1007;
+    return error.code == Errc::frame_too_large ? 1009 : 1011;
+}
+
+} // namespace
+
+void ServerMachine::State::receive(TimePoint now, Session& session, RawFrame raw,
+                                   std::string& decode_scratch) {
+    const auto frame =
+        decode(session.vsn, Direction::to_server, raw.opcode, raw.data, decode_scratch, config.limits);
+    if (!frame) return drop(session, frame.error());
+    route(now, session, *frame, raw);
+}
+
+void ServerMachine::State::drop(Session& session, const Error& error) {
+    out.push(event::FrameDropped{session.id, error});
+    // Supabase drops what it cannot read and lives on; both close with 1009 on a message that is too large.
+    if (session.dialect == Dialect::phoenix || error.code == Errc::frame_too_large)
+        close(session, close_code(error), {});
+}
+
+void ServerMachine::State::route(TimePoint now, Session& session, const FrameView& frame, RawFrame raw) {
+    if (frame.topic == heartbeat_topic && frame.event == "heartbeat") {
+        reply(session, null_token, frame, "ok", {});
+        return;
+    }
+    const std::uint64_t hash = text_hash(config.seed, frame.topic);
+    Membership* const member = frame.topic_token ? nullptr : find_join(session, hash, frame.topic);
+    if (member != nullptr && member->pending) return hold(session, *member, frame, raw);
+    if (frame.event == "phx_join") return join(now, session, hash, frame);
+    if (member != nullptr) return deliver(now, session, *member, frame);
+    if (frame.event == "phx_leave") {
+        reply(session, frame.join_ref.value_or(null_token), frame, "ok", {});
+        return;
+    }
+    refuse(session, null_token, frame, "unmatched topic");
+}
+
+void ServerMachine::State::hold(Session& session, Membership& member, const FrameView& frame, RawFrame raw) {
+    PendingJoin& pending = *member.pending;
+    const bool full = pending.held.size() >= config.max_held_frames ||
+                      raw.data.size() > config.max_held_bytes - pending.held_bytes;
+    if (full) return refuse(session, null_token, frame, "join pending");
+    pending.held.push_back(HeldFrame{raw.opcode, std::string(raw.data), {}});
+    pending.held_bytes += raw.data.size();
+}
+
+void ServerMachine::State::deliver(TimePoint now, Session& session, Membership& member,
+                                   const FrameView& frame) {
+    const bool stale = !is_null(frame.join_ref) && frame.join_ref->text != member.join_ref;
+    if (frame.event == "phx_leave") return leave(session, member, frame);
+    if (member.realtime) return deliver_realtime(session, member, frame);
+    if (stale) return; // Phoenix 1.8: without a reply
+    if (frame.user_event) {
+        // Kind 3 is Supabase's; Phoenix' serializer does not know it.
+        return drop(session, fail(Errc::unknown_kind, "a user broadcast to a channel that is not realtime:*",
+                                  Origin::peer)
+                                 .error);
+    }
+    if (frame.event_token || is_reserved(frame.event)) return crash(now, member);
+    const ReplyTo reply_to{++last_reply};
+    member.waiting.add(reply_to.id, frame.ref.value_or(null_token), config.max_waiting_replies);
+    out.push(event::MessageIn{member.id, member.pattern, reply_to, frame.event, {frame.kind, frame.payload}});
+}
+
+void ServerMachine::State::leave(Session& session, Membership& member, const FrameView& frame) {
+    const JsonToken join_ref = frame.join_ref.value_or(null_token);
+    const bool same = join_ref.text == member.join_ref;
+    // Phoenix 1.8 takes a null join_ref as current; Supabase runs the rule of 1.7, which asks what the join
+    // had.
+    const bool current = same || (member.realtime ? member.join_ref == null_token.text : join_ref.is_null());
+    if (!current) return;
+    reply(session, JsonToken{member.channel_ref}, frame, "ok", {});
+    end_frame(session, frame.topic, JsonToken{member.join_ref}, "phx_close", "{}");
+    end(member, EndReason::left);
+}
+
+Membership* ServerMachine::State::find_join(Session& session, std::uint64_t topic_hash,
+                                            std::string_view topic) {
+    for (const JoinEntry& entry : session.joins) {
+        if (entry.topic_hash != topic_hash) continue;
+        Membership* const member = members.find(entry.member);
+        if (topic_name(*member) == topic) return member;
+    }
+    return nullptr;
+}
+
+} // namespace phx::protocol::server

@@ -1,0 +1,125 @@
+#include "protocol/server/server_machine.hpp"
+
+#include "protocol/server/machine_state.hpp"
+
+#include <utility>
+
+namespace phx::protocol::server {
+
+ServerMachine::ServerMachine(ServerConfig config) : state_(std::make_unique<State>(std::move(config))) {}
+ServerMachine::~ServerMachine() = default;
+
+PatternId ServerMachine::add_channel(std::string pattern, std::vector<std::string> intercepts) {
+    state_->patterns.push_back({std::move(pattern), std::move(intercepts)});
+    return PatternId{static_cast<std::uint32_t>(state_->patterns.size() - 1)};
+}
+
+SessionId ServerMachine::handle_open(TimePoint now, SessionConfig config) {
+    State& s = *state_;
+    s.begin_call();
+    const auto [id, session] = s.sessions.insert();
+    session.id = id;
+    session.vsn = config.vsn;
+    session.dialect = config.dialect;
+    session.idle_timeout = config.idle_timeout;
+    session.last_activity = now;
+    session.socket_id = std::move(config.socket_id);
+    if (!session.socket_id.empty()) s.by_socket_id[session.socket_id].push_back(id);
+    if (session.idle_timeout > Duration::zero())
+        s.deadlines.push(now + session.idle_timeout, DeadlineKind::idle, static_cast<std::uint64_t>(id));
+    return id;
+}
+
+void ServerMachine::handle_frame(TimePoint now, SessionId id, Opcode opcode, std::string_view data) {
+    State& s = *state_;
+    s.begin_call();
+    Session* const session = s.sessions.find(id);
+    if (session == nullptr || session->phase != SessionPhase::open) return;
+    session->last_activity = now;
+    s.receive(now, *session, {opcode, data}, s.scratch);
+}
+
+void ServerMachine::handle_activity(TimePoint now, SessionId id) {
+    if (Session* const session = state_->sessions.find(id)) session->last_activity = now;
+}
+
+void ServerMachine::handle_closed(TimePoint, SessionId id) {
+    State& s = *state_;
+    s.begin_call();
+    Session* const session = s.sessions.find(id);
+    if (session == nullptr) return;
+    if (session->phase == SessionPhase::open && session->idle_timeout > Duration::zero()) s.add_dead(1);
+    session->phase = SessionPhase::closing;
+    s.end_all(*session);
+    s.forget_socket_id(*session);
+    s.sessions.erase(id);
+}
+
+void ServerMachine::answer_join(TimePoint now, MemberId id, phx::server::JoinAnswer answer) {
+    State& s = *state_;
+    Membership* const member = s.members.find(id);
+    if (member == nullptr || member->phase != MemberPhase::asked) return;
+    const auto delay = std::chrono::duration_cast<Duration>(answer.delay);
+    if (delay <= Duration::zero()) return s.settle(now, *member, answer);
+    member->phase = MemberPhase::delayed;
+    member->pending->answer = std::move(answer);
+    ++member->timers;
+    s.deadlines.push(now + delay, DeadlineKind::join, static_cast<std::uint64_t>(id));
+}
+
+void ServerMachine::apply(TimePoint now, MemberId id, ReplyTo message, phx::server::Actions actions) {
+    State& s = *state_;
+    Membership* const member = s.members.find(id);
+    if (member == nullptr || member->phase != MemberPhase::joined) return;
+    Session& session = *s.sessions.find(member->session);
+    for (const phx::server::Action& action : actions.list)
+        if (s.act(now, session, *member, message, action) == State::Verdict::ended) return;
+}
+
+void ServerMachine::crash(TimePoint now, MemberId id) {
+    if (Membership* const member = state_->members.find(id)) state_->crash(now, *member);
+}
+
+void ServerMachine::broadcast(TimePoint, std::string_view topic, std::string_view event,
+                              PayloadView payload) {
+    State& s = *state_;
+    s.begin_call();
+    if (Topic* const found = s.topics.find(topic, Visibility::open))
+        s.broadcast(*found, event, payload, nullptr);
+}
+
+void ServerMachine::disconnect(TimePoint, std::string_view socket_id) {
+    state_->begin_call();
+    state_->disconnect(socket_id);
+}
+
+void ServerMachine::close_all(TimePoint) {
+    state_->begin_call();
+    state_->sessions.for_each([this](Session& session) { state_->close(session, 1012, {}); });
+}
+
+void ServerMachine::handle_timeout(TimePoint now) {
+    State& s = *state_;
+    s.begin_call();
+    while (s.prune(), !s.deadlines.empty() && s.deadlines.top().at <= now) s.fire(now, s.deadlines.pop());
+}
+
+std::optional<TimePoint> ServerMachine::next_timeout() const {
+    state_->prune();
+    if (state_->deadlines.empty()) return std::nullopt;
+    return state_->deadlines.top().at;
+}
+
+std::optional<Output> ServerMachine::poll() { return state_->out.poll(); }
+
+std::optional<ServerMachine::Member> ServerMachine::member(MemberId id) const {
+    const Membership* const found = state_->members.find(id);
+    if (found == nullptr) return std::nullopt;
+    return Member{found->session, state_->topic_name(*found), found->params, found->state};
+}
+
+std::size_t ServerMachine::sessions() const noexcept { return state_->sessions.size(); }
+std::size_t ServerMachine::topics() const noexcept { return state_->topics.populated(); }
+std::size_t ServerMachine::members() const noexcept { return state_->topics.members(); }
+
+} // namespace phx::protocol::server

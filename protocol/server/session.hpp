@@ -1,0 +1,84 @@
+#pragma once
+
+#include "protocol/server/late_replies.hpp"
+#include "protocol/server/outputs.hpp"
+#include "protocol/server/server_machine.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace phx::protocol::server {
+
+enum class TopicIndex : std::uint32_t {};
+
+/// Where a connection finds its channels: few per connection, so a flat list that is scanned by hash.
+struct JoinEntry {
+    std::uint64_t topic_hash;
+    MemberId member;
+};
+
+/// `open` until an order to close it was given; then it gets no output and its frames are ignored.
+enum class SessionPhase : std::uint8_t { open, closing };
+
+struct Session {
+    SessionId id = {};
+    Vsn vsn = Vsn::v2;
+    Dialect dialect = Dialect::phoenix;
+    SessionPhase phase = SessionPhase::open;
+    Duration idle_timeout = {};
+    TimePoint last_activity = {};
+    std::string socket_id = {};
+    std::vector<JoinEntry> joins = {};
+};
+
+/// asked -> joined: the handler accepted. asked -> delayed -> joined: later (JoinAnswer::delay). Any ->
+/// ended. An ended member can be looked up until the next call, because its Ended may still be queued.
+enum class MemberPhase : std::uint8_t { asked, delayed, joined, ended };
+
+struct HeldFrame {
+    Opcode opcode = Opcode::text;
+    std::string data = {};
+    std::string scratch = {}; ///< of its decoding: the views of its outputs point here
+};
+
+/// What only a join that is not settled yet needs.
+struct PendingJoin {
+    std::string ref = {};                     ///< JSON token: what the reply to the join echoes
+    std::optional<std::string> replaced = {}; ///< join_ref of the membership that this join replaces
+    std::vector<HeldFrame> held = {};
+    std::size_t held_bytes = 0;
+    phx::server::JoinAnswer answer = {}; ///< of a delayed one
+};
+
+/// What only a member of the built-in `realtime:*` needs.
+struct RealtimeMember {
+    bool self = false;
+    bool ack = false;
+    std::string presence_key = {};
+};
+
+/// One channel of one connection.
+struct Membership {
+    MemberId id = {};
+    SessionId session = {};
+    TopicIndex topic = {};
+    std::uint32_t position = 0; ///< in its topic's list, when joined
+    std::uint32_t timers = 0;   ///< deadlines in the heap
+    MemberPhase phase = MemberPhase::asked;
+    PatternId pattern = {};
+    std::unique_ptr<RealtimeMember> realtime = {}; ///< set: the built-in channel, which has no pattern
+    std::unique_ptr<PendingJoin> pending = {};
+    std::string join_ref = {};    ///< JSON token, as sent: what phx_close and phx_error carry
+    std::string channel_ref = {}; ///< of replies and pushes: the ref of the join when it had no join_ref
+    std::string params = {};
+    Opcode params_kind = Opcode::text;
+    std::string state = {};
+    LateReplies waiting = {};
+    std::vector<std::string> presence_keys = {};
+};
+
+} // namespace phx::protocol::server

@@ -1,1 +1,0 @@
-#include "phx/version.hpp"

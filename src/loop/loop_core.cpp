@@ -1,0 +1,371 @@
+#include "src/loop/loop_core.hpp"
+
+#include "src/lws/context.hpp"
+
+#include <cassert>
+#include <chrono>
+#include <system_error>
+#include <utility>
+
+namespace phx::shell {
+namespace {
+
+template <class Handle> uv_handle_t* as_handle(Handle& handle) {
+    return reinterpret_cast<uv_handle_t*>(&handle);
+}
+
+void check(int error, const char* what) {
+    if (error < 0) throw std::system_error(-error, std::generic_category(), what);
+}
+
+/// Tasks have no one to report to: what leaves one ends the program, as with a std::thread.
+void run_task(Function<void()>& task) noexcept { task(); }
+
+} // namespace
+
+LoopCore::LoopCore(LoopOptions::Run mode) : mode_(mode) {
+    home_thread_ = std::this_thread::get_id();
+    check(uv_loop_init(&uv_), "uv_loop_init");
+    try {
+        context_ = std::make_unique<LwsContext>(&uv_);
+        open_handles();
+    } catch (...) {
+        if (context_) context_->destroy();
+        uv_run(&uv_, UV_RUN_DEFAULT);
+        uv_loop_close(&uv_);
+        throw;
+    }
+}
+
+std::shared_ptr<LoopCore> LoopCore::start(LoopOptions::Run mode) {
+    std::shared_ptr<LoopCore> core(new LoopCore(mode));
+    core->self_ = core;
+    if (mode == LoopOptions::Run::own_thread) {
+        // The thread keeps the core alive: it may have to outlive a Loop that was destroyed in a handler.
+        core->thread_ = std::thread([core] { core->thread_main(); });
+    }
+    return core;
+}
+
+LoopCore::~LoopCore() { assert(phase_ == Phase::ended); }
+
+void LoopCore::open_handles() {
+    // The first of these can fail for want of descriptors, the others cannot.
+    check(uv_async_init(&uv_, &wake_,
+                        [](uv_async_t* handle) { static_cast<LoopCore*>(handle->data)->drain_inbox(); }),
+          "uv_async_init");
+    wake_.data = this;
+    uv_prepare_init(&uv_, &prepare_);
+    prepare_.data = this;
+    uv_prepare_start(&prepare_,
+                     [](uv_prepare_t* handle) { static_cast<LoopCore*>(handle->data)->before_block(); });
+    uv_idle_init(&uv_, &keep_turning_);
+}
+
+lws_context* LoopCore::lws() const noexcept { return context_->get(); }
+
+TimePoint LoopCore::now() const noexcept {
+    return TimePoint(Duration(static_cast<Duration::rep>(uv_hrtime() / 1000)));
+}
+
+bool LoopCore::post(Function<void()> task) {
+    if (on_loop_thread()) {
+        if (phase_ == Phase::ended) return false;
+        local_.push_back(std::move(task));
+        return true;
+    }
+    std::lock_guard lock(mutex_);
+    if (!accepting_) return false;
+    inbox_.push_back(std::move(task));
+    // Under the lock: finish() takes it before it closes the handle.
+    if (inbox_.size() == 1) uv_async_send(&wake_);
+    return true;
+}
+
+bool LoopCore::call(Function<void()> task) {
+    if (on_loop_thread()) {
+        if (phase_ == Phase::ended) return false;
+        task();
+        return true;
+    }
+    bool done = false; // guarded by mutex_
+    if (!post([this, &done, &task] {
+            task();
+            std::lock_guard lock(mutex_);
+            done = true;
+            changed_.notify_all();
+        })) {
+        return false;
+    }
+    std::unique_lock lock(mutex_);
+    while (!done) {
+        if (mode_ == LoopOptions::Run::caller && !running_) {
+            lock.unlock();
+            if (begin_run()) {
+                drain_inbox();
+                end_turn();
+                end_run();
+            }
+            lock.lock();
+        } else {
+            changed_.wait(lock);
+        }
+    }
+    return true;
+}
+
+void LoopCore::stop() noexcept {
+    if (mode_ == LoopOptions::Run::own_thread) return;
+    stop_requested_.store(true);
+    uv_async_send(&wake_);
+}
+
+bool LoopCore::begin_run() {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [this] { return !running_; });
+    if (phase_ == Phase::ended) return false;
+    running_ = true;
+    loop_thread_.store(std::this_thread::get_id(), std::memory_order_release);
+    return true;
+}
+
+void LoopCore::end_run() {
+    std::lock_guard lock(mutex_);
+    running_ = false;
+    loop_thread_.store(std::thread::id{}, std::memory_order_release);
+    changed_.notify_all();
+}
+
+void LoopCore::thread_main() {
+    if (!begin_run()) return;
+    while (phase_ == Phase::running) uv_run(&uv_, UV_RUN_DEFAULT);
+    finish();
+    end_run();
+}
+
+void LoopCore::run() {
+    assert(mode_ == LoopOptions::Run::caller && "Loop::run() needs LoopOptions::Run::caller");
+    assert(!on_loop_thread() && "Loop::run() inside a handler");
+    if (mode_ != LoopOptions::Run::caller || on_loop_thread() || !begin_run()) return;
+    const std::shared_ptr<LoopCore> keep = self_.lock(); // the Loop may be destroyed in a handler
+    {
+        std::lock_guard lock(mutex_);
+        home_thread_ = std::this_thread::get_id();
+    }
+    while (!stop_requested_.exchange(false) && phase_ == Phase::running) uv_run(&uv_, UV_RUN_DEFAULT);
+    if (phase_ == Phase::ending) {
+        finish();
+    } else {
+        end_turn();
+    }
+    end_run();
+}
+
+std::size_t LoopCore::poll() {
+    assert(mode_ == LoopOptions::Run::caller && "Loop::poll() needs LoopOptions::Run::caller");
+    assert(!on_loop_thread() && "Loop::poll() inside a handler");
+    if (mode_ != LoopOptions::Run::caller || on_loop_thread() || !begin_run()) return 0;
+    const std::shared_ptr<LoopCore> keep = self_.lock();
+    {
+        std::lock_guard lock(mutex_);
+        home_thread_ = std::this_thread::get_id();
+    }
+    handlers_run_ = 0;
+    uv_run(&uv_, UV_RUN_NOWAIT);
+    if (phase_ == Phase::ending) {
+        finish();
+    } else {
+        end_turn(); // what the turn produced must not wait for the next poll()
+    }
+    const std::size_t count = handlers_run_;
+    end_run();
+    return count;
+}
+
+bool LoopCore::must_drive() const noexcept {
+    if (mode_ != LoopOptions::Run::caller) return false;
+    std::lock_guard lock(mutex_);
+    return home_thread_ == std::this_thread::get_id();
+}
+
+void LoopCore::drive_until(Function<bool()> done) {
+    if (!begin_run()) return;
+    const std::shared_ptr<LoopCore> keep = self_.lock();
+    while (!done() && phase_ == Phase::running) uv_run(&uv_, UV_RUN_ONCE);
+    if (phase_ == Phase::ending) {
+        finish();
+    } else {
+        end_turn();
+    }
+    end_run();
+}
+
+void LoopCore::shut_down() {
+    assert(!on_loop_thread() && "~Loop inside a handler of this loop");
+    if (on_loop_thread()) {
+        phase_ = Phase::ending;
+        uv_stop(&uv_);
+        if (thread_.joinable()) thread_.detach(); // it holds the core and ends after this handler
+        return;
+    }
+    if (mode_ == LoopOptions::Run::own_thread) {
+        post([this] {
+            phase_ = Phase::ending;
+            uv_stop(&uv_);
+        });
+        if (thread_.joinable()) thread_.join();
+        return;
+    }
+    if (begin_run()) {
+        phase_ = Phase::ending;
+        finish();
+        end_run();
+    }
+}
+
+void LoopCore::drain_inbox() {
+    if (destroying_context_) {
+        context_->destroy();
+        uv_close(as_handle(wake_), nullptr);
+        return;
+    }
+    {
+        std::lock_guard lock(mutex_);
+        draining_.swap(inbox_);
+    }
+    for (Function<void()>& task : draining_) run_task(task);
+    draining_.clear();
+    if (stop_requested_) uv_stop(&uv_);
+}
+
+void LoopCore::run_local_tasks() {
+    // Tasks posted by these tasks wait for the next turn, so that I/O is never starved.
+    local_running_.swap(local_);
+    for (Function<void()>& task : local_running_) run_task(task);
+    local_running_.clear();
+}
+
+void LoopCore::flush_dirty() {
+    flushing_.swap(dirty_);
+    for (Flushable*& entry : flushing_) {
+        if (!entry) continue; // destroyed meanwhile
+        Flushable& item = *std::exchange(entry, nullptr);
+        item.listed_in_ = nullptr;
+        item.flush();
+    }
+    flushing_.clear();
+}
+
+void LoopCore::end_turn() {
+    run_local_tasks();
+    flush_dirty();
+}
+
+void LoopCore::before_block() {
+    end_turn();
+    const bool buffered = context_->service_buffered();
+    if (buffered || !local_.empty() || !dirty_.empty()) {
+        uv_idle_start(&keep_turning_, [](uv_idle_t*) {});
+    } else {
+        uv_idle_stop(&keep_turning_);
+    }
+}
+
+void LoopCore::flush_later(Flushable& item) {
+    if (item.listed_in_) return;
+    item.listed_in_ = this;
+    item.position_ = dirty_.size();
+    dirty_.push_back(&item);
+}
+
+Flushable::~Flushable() {
+    if (!listed_in_) return;
+    auto forget = [this](std::vector<Flushable*>& list) {
+        if (position_ < list.size() && list[position_] == this) list[position_] = nullptr;
+    };
+    forget(listed_in_->dirty_);
+    forget(listed_in_->flushing_);
+}
+
+void LoopCore::add_member(std::shared_ptr<LoopMember> member) { members_.push_back(std::move(member)); }
+
+void LoopCore::remove_member(const LoopMember& member) {
+    for (auto& entry : members_) {
+        if (entry.get() != &member) continue;
+        local_.push_back([keep = std::move(entry)] {});
+        entry = std::move(members_.back());
+        members_.pop_back();
+        return;
+    }
+}
+
+/// Order: members (they close their connections), tasks that were accepted, the context, our handles, the
+/// loop.
+void LoopCore::finish() {
+    const std::vector<std::shared_ptr<LoopMember>> stopping = members_;
+    for (const auto& member : stopping) member->loop_stopping();
+    for (bool accepted_more = true; accepted_more;) {
+        while (!members_.empty()) uv_run(&uv_, UV_RUN_ONCE);
+        drain_inbox();
+        while (!local_.empty()) end_turn();
+        std::lock_guard lock(mutex_);
+        accepted_more = !inbox_.empty() || !local_.empty() || !members_.empty();
+        if (!accepted_more) accepting_ = false;
+    }
+    destroying_context_ = true;
+    uv_async_send(&wake_);
+    uv_close(as_handle(prepare_), nullptr);
+    uv_close(as_handle(keep_turning_), nullptr);
+    uv_run(&uv_, UV_RUN_DEFAULT);
+    [[maybe_unused]] const int open_handles_left = uv_loop_close(&uv_);
+    assert(open_handles_left == 0);
+    phase_ = Phase::ended;
+}
+
+// ---- LoopTimer
+
+struct LoopTimer::Handle {
+    uv_timer_t timer{};
+    LoopCore* loop = nullptr;
+    Function<void()> fired;
+    std::optional<TimePoint> wanted{}; // what the owner asked for
+    std::optional<TimePoint> armed{};  // what libuv knows: never later than `wanted`
+
+    void start() {
+        const TimePoint now = loop->now();
+        const auto left = *wanted > now ? *wanted - now : Duration{0};
+        const auto rounded_up = std::chrono::ceil<std::chrono::milliseconds>(left).count();
+        armed = wanted;
+        uv_update_time(loop->uv());
+        uv_timer_start(
+            &timer, [](uv_timer_t* handle) { static_cast<Handle*>(handle->data)->expire(); },
+            static_cast<std::uint64_t>(rounded_up), 0);
+    }
+    void expire() {
+        armed.reset();
+        if (!wanted) return;
+        if (*wanted > loop->now()) return start();
+        wanted.reset();
+        fired();
+    }
+};
+
+LoopTimer::LoopTimer(LoopCore& loop, Function<void()> fired) : loop_(loop), handle_(new Handle) {
+    handle_->loop = &loop;
+    handle_->fired = std::move(fired);
+    uv_timer_init(loop.uv(), &handle_->timer);
+    handle_->timer.data = handle_;
+}
+
+LoopTimer::~LoopTimer() {
+    handle_->wanted.reset();
+    uv_close(as_handle(handle_->timer),
+             [](uv_handle_t* handle) { delete static_cast<Handle*>(handle->data); });
+}
+
+void LoopTimer::arm(std::optional<TimePoint> deadline) {
+    handle_->wanted = deadline;
+    if (deadline && (!handle_->armed || *deadline < *handle_->armed)) handle_->start();
+}
+
+} // namespace phx::shell

@@ -1,0 +1,53 @@
+#include "src/lws/context.hpp"
+
+#include <libwebsockets.h>
+
+#include <mutex>
+#include <system_error>
+#include <uv.h>
+
+namespace phx::shell {
+namespace {
+
+/// libwebsockets logs to stderr by itself; what matters reaches the user as an Error.
+void silence_library() {
+    static std::once_flag once;
+    std::call_once(once, [] { lws_set_log_level(0, nullptr); });
+}
+
+} // namespace
+
+LwsContext::LwsContext(uv_loop_s* loop) {
+    silence_library();
+    void* loops[1] = {loop};
+    lws_context_creation_info info{};
+    info.options =
+        LWS_SERVER_OPTION_LIBUV | LWS_SERVER_OPTION_EXPLICIT_VHOSTS | LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT;
+    info.foreign_loops = loops;
+    info.pt_serv_buf_size = lws_buffer_bytes;
+    info.max_http_header_data = 16 * 1024; // tokens travel in queries and headers
+    context_ = lws_create_context(&info);
+    if (!context_) {
+        throw std::system_error(std::make_error_code(std::errc::not_enough_memory),
+                                "libwebsockets cannot start: out of file descriptors, or its libuv plugin "
+                                "(Debian: libwebsockets-evlib-uv) is missing");
+    }
+}
+
+bool LwsContext::service_buffered() {
+    // Debian's 4.1.6 stops serving buffered input after one round under libuv (fixed in 4.3.3), so that the
+    // rest of a TLS record or of an inflated message waits for ever.
+    constexpr int rounds = 8; // of at most 64 kB each, then it is the turn of the others
+    for (int i = 0; i < rounds; ++i) {
+        if (lws_service_adjust_timeout(context_, 1, 0) != 0) return false;
+        _lws_plat_service_forced_tsi(context_, 0);
+    }
+    return lws_service_adjust_timeout(context_, 1, 0) == 0;
+}
+
+void LwsContext::destroy() {
+    lws_context_destroy(context_);
+    context_ = nullptr;
+}
+
+} // namespace phx::shell

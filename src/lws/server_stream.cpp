@@ -1,0 +1,152 @@
+#include "src/lws/server_stream.hpp"
+
+#include <libwebsockets.h>
+
+#include <algorithm>
+#include <sys/socket.h>
+#include <utility>
+
+namespace phx::shell {
+namespace {
+
+constexpr const char* protocol_name = "phx-server";
+// One write at the most: what the system does not take of it is copied by libwebsockets.
+constexpr std::size_t max_write_bytes = 64u << 10;
+
+} // namespace
+
+struct ServerStreamCallbacks {
+    static int handle(lws* wsi, lws_callback_reasons reason, void* /*user*/, void* in, std::size_t length) {
+        switch (reason) {
+        case LWS_CALLBACK_RAW_ADOPT:
+        case LWS_CALLBACK_RAW_RX:
+        case LWS_CALLBACK_RAW_WRITEABLE:
+        case LWS_CALLBACK_RAW_CLOSE: break;
+        default: return 0; // of the vhost, without a connection
+        }
+        auto* const stream = static_cast<ServerStream*>(lws_get_opaque_user_data(wsi));
+        if (!stream) return 0;
+        if (reason == LWS_CALLBACK_RAW_ADOPT) {
+            stream->wsi_ = wsi;
+            return 0;
+        }
+        if (!stream->wsi_) return 0; // the adoption failed; adopt() says so
+        if (reason == LWS_CALLBACK_RAW_CLOSE) {
+            stream->wsi_ = nullptr;
+            stream->handle_gone();
+            return 0;
+        }
+        if (!stream->is_killed_) {
+            if (reason == LWS_CALLBACK_RAW_RX) {
+                stream->handle_bytes({static_cast<char*>(in), length});
+            } else {
+                stream->flush();
+            }
+        }
+        return stream->is_killed_ ? -1 : 0;
+    }
+};
+
+lws_vhost* create_server_vhost(lws_context* context) {
+    static const lws_protocols protocols[] = {
+        {protocol_name, ServerStreamCallbacks::handle, 0, 0, 0, nullptr, max_write_bytes},
+        {nullptr, nullptr, 0, 0, 0, nullptr, 0},
+    };
+    lws_context_creation_info info{};
+    info.port = CONTEXT_PORT_NO_LISTEN_SERVER; // our own acceptor hands sockets over
+    info.protocols = protocols;
+    info.vhost_name = protocol_name;
+    return lws_create_vhost(context, &info);
+}
+
+// ---- BufferPool
+
+std::string BufferPool::take() {
+    if (free_.empty()) return {};
+    std::string buffer = std::move(free_.back());
+    free_.pop_back();
+    total_bytes_ -= buffer.capacity();
+    return buffer;
+}
+
+void BufferPool::give_back(std::string&& given) {
+    std::string buffer = std::move(given);
+    const std::size_t bytes = buffer.capacity();
+    if (bytes < min_buffer_bytes || bytes > max_buffer_bytes || total_bytes_ + bytes > max_total_bytes) return;
+    buffer.clear();
+    total_bytes_ += bytes;
+    free_.push_back(std::move(buffer));
+}
+
+// ---- ServerStream
+
+bool ServerStream::adopt(lws_vhost* vhost, int descriptor) {
+    lws_adopt_desc_t info{};
+    info.vh = vhost;
+    info.type = LWS_ADOPT_SOCKET; // not LWS_ADOPT_HTTP: raw
+    info.fd.sockfd = descriptor;
+    info.vh_prot_name = protocol_name;
+    info.opaque = this;
+    return lws_adopt_descriptor_vhost_via_info(&info) != nullptr;
+}
+
+std::string& ServerStream::output() {
+    if (output_.empty()) output_ = buffers_.take();
+    return output_;
+}
+
+void ServerStream::finish() {
+    is_finishing_ = true;
+    output_changed();
+}
+
+void ServerStream::kill() noexcept {
+    if (is_killed_ || !wsi_) return;
+    is_killed_ = true;
+    lws_set_timeout(wsi_, PENDING_TIMEOUT_USER_REASON_BASE, LWS_TO_KILL_ASYNC);
+}
+
+bool ServerStream::write_some() {
+    while (written_ < output_.size() && !lws_partial_buffered(wsi_)) {
+        const std::size_t bytes = std::min(max_write_bytes, output_.size() - written_);
+        auto* const data = reinterpret_cast<unsigned char*>(output_.data() + written_);
+        // The raw role needs no LWS_PRE before the data.
+        if (lws_write(wsi_, data, bytes, LWS_WRITE_RAW) < 0) return false;
+        written_ += bytes;
+        in_library_ = bytes;
+    }
+    return true;
+}
+
+void ServerStream::flush() {
+    if (!wsi_ || is_killed_) return;
+    if (!write_some()) return kill();
+    if (lws_partial_buffered(wsi_)) {
+        if (written_ > max_write_bytes && written_ > output_.size() / 2) {
+            output_.erase(0, written_);
+            written_ = 0;
+        }
+        return set_stalled(Writing::stalled); // libwebsockets asks for RAW_WRITEABLE by itself
+    }
+    in_library_ = 0;
+    written_ = 0;
+    buffers_.give_back(std::exchange(output_, {}));
+    if (is_stalled_) set_stalled(Writing::resumed);
+    if (is_finishing_) {
+        is_finishing_ = false;
+        ::shutdown(lws_get_socket_fd(wsi_), SHUT_WR);
+    }
+}
+
+void ServerStream::set_stalled(Writing writing) {
+    const bool is_stalled = writing == Writing::stalled;
+    if (is_stalled != is_stalled_) {
+        is_stalled_ = is_stalled;
+        // While libwebsockets holds output its raw role does not read, and would be woken for what can be read again
+        // and again.
+        lws_rx_flow_control(wsi_, is_stalled ? 0 : 1);
+    }
+    handle_writing(writing);
+}
+
+} // namespace phx::shell

@@ -1,0 +1,366 @@
+#include "src/server/shard.hpp"
+
+#include "phx/protocol/codec.hpp"
+#include "protocol/wire/utf8.hpp"
+
+#include <algorithm>
+#include <cassert>
+#include <limits>
+#include <random>
+#include <system_error>
+#include <utility>
+#include <variant>
+
+namespace phx::shell {
+namespace {
+
+using namespace protocol::server;
+using protocol::FrameOpcode;
+using protocol::Opcode;
+
+FrameOpcode frame_opcode(Opcode opcode) noexcept {
+    return opcode == Opcode::text ? FrameOpcode::text : FrameOpcode::binary;
+}
+
+protocol::server::Dialect machine_dialect(phx::server::Dialect dialect) noexcept {
+    return dialect == phx::server::Dialect::phoenix ? Dialect::phoenix : Dialect::supabase;
+}
+
+ServerConfig machine_config(const phx::server::Options& options) {
+    ServerConfig config;
+    std::random_device device;
+    config.seed = (std::uint64_t{device()} << 32) | device();
+    config.realtime = options.realtime;
+    config.max_channels_per_session = options.max_channels_per_connection;
+    for (const phx::server::Endpoint& endpoint : options.endpoints) {
+        config.limits.max_frame_bytes = std::max(config.limits.max_frame_bytes, endpoint.max_message_bytes);
+    }
+    return config;
+}
+
+/// Text of a peer, for a line of a log.
+std::string quoted(std::string_view text) {
+    constexpr std::size_t max_bytes = 100;
+    std::string out;
+    protocol::append_json_string(out, protocol::utf8_prefix(text, max_bytes));
+    return out;
+}
+
+std::vector<phx::server::Handlers> add_patterns(ServerMachine& machine, Patterns patterns) {
+    std::vector<phx::server::Handlers> handlers;
+    for (auto& [pattern, own] : patterns) {
+        [[maybe_unused]] const PatternId id = machine.add_channel(std::move(pattern), own.intercepts);
+        assert(static_cast<std::size_t>(id) == handlers.size());
+        handlers.push_back(std::move(own));
+    }
+    return handlers;
+}
+
+} // namespace
+
+Shard::Shard(LoopCore& loop, const phx::server::Options& options, Patterns patterns, ListeningSocket socket,
+             std::shared_ptr<Counters> counters)
+    : loop_(loop), options_(options), counters_(std::move(counters)), machine_(machine_config(options)),
+      handlers_(add_patterns(machine_, std::move(patterns))), timer_(loop, [this] { tick(); }),
+      vhost_(create_server_vhost(loop.lws())) {
+    if (!vhost_) throw std::system_error(std::make_error_code(std::errc::not_enough_memory), "libwebsockets vhost");
+    deadlines_.set_duration(DeadlineKind::request, options.timeouts.request);
+    deadlines_.set_duration(DeadlineKind::write, options.timeouts.write);
+    deadlines_.set_duration(DeadlineKind::close, options.timeouts.close);
+    acceptor_.emplace(loop.uv(), std::move(socket), [this](int descriptor, std::string peer) {
+        accept(descriptor, std::move(peer));
+    });
+}
+
+Shard::~Shard() { assert(connections_.empty()); }
+
+// ---- connections
+
+void Shard::accept(int descriptor, std::string peer) {
+    auto connection = std::make_unique<Connection>(*this, std::move(peer));
+    connection->position = connections_.size();
+    connections_.push_back(std::move(connection));
+    if (!connections_.back()->adopt(vhost_, descriptor)) connections_.pop_back();
+}
+
+void Shard::remove(Connection& connection) {
+    end_session(connection);
+    const std::size_t position = connection.position;
+    std::swap(connections_[position], connections_.back());
+    connections_[position]->position = position;
+    connections_.pop_back();
+    if (stop_deadline_ && connections_.empty()) loop_.remove_member(*this);
+}
+
+Connection* Shard::find(SessionId session) const noexcept {
+    const std::size_t index = slot(session);
+    Connection* const connection = index < by_slot_.size() ? by_slot_[index] : nullptr;
+    return connection && connection->session() == session ? connection : nullptr;
+}
+
+void Shard::set_deadline(Connection& connection, DeadlineKind kind) {
+    deadlines_.set(connection, kind, loop_.now());
+    arm_timer();
+}
+
+phx::server::ConnectAnswer Shard::judge(const phx::server::ConnectRequest& request) noexcept {
+    phx::server::ConnectAnswer answer;
+    if (!options_.authorize) return answer;
+    try {
+        answer = options_.authorize(request);
+        if (answer.http_status == 0 || (answer.http_status >= 300 && answer.http_status <= 599)) return answer;
+        report(fail(Errc::invalid_argument, "authorize answered with the HTTP status " +
+                                                std::to_string(answer.http_status) + ", which refuses nothing")
+                   .error);
+    } catch (const std::exception& thrown) {
+        report(fail(Errc::cancelled, std::string("authorize threw: ") + thrown.what()).error);
+    } catch (...) {
+        report(fail(Errc::cancelled, "authorize threw something that is no std::exception").error);
+    }
+    answer = {};
+    answer.http_status = 500;
+    return answer;
+}
+
+// ---- from connections to the machine
+
+SessionId Shard::open_session(Connection& connection, const UpgradeRequest& request) {
+    SessionConfig config;
+    config.vsn = request.vsn;
+    config.dialect = machine_dialect(request.endpoint->dialect);
+    config.idle_timeout = request.endpoint->idle_timeout;
+    config.socket_id = connection.record().socket_id;
+    const SessionId session = machine_.handle_open(loop_.now(), std::move(config));
+    if (slot(session) >= by_slot_.size()) by_slot_.resize(slot(session) + std::size_t{1});
+    by_slot_[slot(session)] = &connection;
+    pump();
+    return session;
+}
+
+void Shard::receive(Connection& connection, Opcode opcode, std::string_view payload) {
+    counters_->frames_in.fetch_add(1, std::memory_order_relaxed);
+    machine_.handle_frame(loop_.now(), *connection.session(), opcode, payload);
+    pump();
+}
+
+void Shard::note_activity(Connection& connection) {
+    if (!connection.session() || find(*connection.session()) != &connection) return;
+    later_.push_back({Later::What::activity, *connection.session()});
+    pump();
+}
+
+void Shard::end_session(Connection& connection) {
+    if (!connection.session() || find(*connection.session()) != &connection || connection.session_has_ended()) return;
+    connection.note_session_end();
+    later_.push_back({Later::What::closed, *connection.session()});
+    pump();
+}
+
+void Shard::broadcast(std::string_view topic, std::string_view event, phx::server::PayloadView payload) {
+    machine_.broadcast(loop_.now(), topic, event, payload);
+    pump();
+}
+
+void Shard::pump() {
+    if (is_pumping_) return; // the one that runs carries out what was added
+    is_pumping_ = true;
+    for (;;) {
+        while (auto output = machine_.poll()) {
+            std::visit([this](const auto& item) { on(item); }, *output);
+        }
+        if (later_.empty()) break;
+        const Later next = later_.back();
+        later_.pop_back();
+        carry_out_later(next);
+    }
+    is_pumping_ = false;
+    publish_sizes();
+    arm_timer();
+}
+
+void Shard::carry_out_later(Later next) {
+    if (next.what == Later::What::activity) return machine_.handle_activity(loop_.now(), next.session);
+    machine_.handle_closed(loop_.now(), next.session);
+    while (auto output = machine_.poll()) { // on_close handlers still see the connection
+        std::visit([this](const auto& item) { on(item); }, *output);
+    }
+    by_slot_[slot(next.session)] = nullptr;
+}
+
+void Shard::publish_sizes() noexcept {
+    counters_->connections.store(machine_.sessions(), std::memory_order_relaxed);
+    counters_->topics.store(machine_.topics(), std::memory_order_relaxed);
+    counters_->channels.store(machine_.members(), std::memory_order_relaxed);
+}
+
+// ---- time
+
+void Shard::arm_timer() {
+    std::optional<protocol::TimePoint> soonest = machine_.next_timeout();
+    for (const auto& other : {deadlines_.next(), stop_deadline_}) {
+        if (other && (!soonest || *other < *soonest)) soonest = other;
+    }
+    timer_.arm(soonest);
+}
+
+void Shard::tick() {
+    const protocol::TimePoint now = loop_.now();
+    while (Deadline* const passed = deadlines_.pop(now)) static_cast<Connection*>(passed)->handle_deadline();
+    if (stop_deadline_ && *stop_deadline_ <= now) {
+        stop_deadline_ = protocol::TimePoint::max(); // said once; it still means that we are stopping
+        for (const auto& connection : connections_) connection->kill();
+    }
+    machine_.handle_timeout(now);
+    pump();
+}
+
+void Shard::loop_stopping() {
+    acceptor_.reset();
+    stop_deadline_ = loop_.now() + options_.timeouts.stop;
+    machine_.close_all(loop_.now());
+    pump();
+    for (const auto& connection : connections_) connection->stop();
+    if (connections_.empty()) loop_.remove_member(*this);
+}
+
+// ---- orders of the machine
+
+void Shard::on(const act::Send& send) {
+    Connection* const connection = find(send.session);
+    if (!connection) return;
+    counters_->frames_out.fetch_add(1, std::memory_order_relaxed);
+    connection->send(frame_opcode(send.opcode), send.data);
+}
+
+void Shard::on(const act::Fanout& fanout) {
+    fanout_frame_.clear();
+    protocol::append_frame(fanout_frame_, frame_opcode(fanout.opcode), fanout.data);
+    for (const SessionId session : fanout.sessions) {
+        if (Connection* const connection = find(session)) connection->send_frame(fanout_frame_);
+    }
+    counters_->frames_out.fetch_add(fanout.sessions.size(), std::memory_order_relaxed);
+}
+
+void Shard::on(const act::Close& order) {
+    Connection* const connection = find(order.session);
+    if (!connection) return;
+    const bool is_sendable = protocol::is_close_code(order.code); // it may be a handler's
+    connection->close(is_sendable ? order.code : std::uint16_t{1011},
+                      protocol::is_utf8(order.reason) ? std::string_view(order.reason) : std::string_view{});
+}
+
+void Shard::on(const act::CloseIfIdle& order) {
+    Connection* const connection = find(order.session);
+    if (!connection) return;
+    if (connection->last_receive() > order.since) {
+        later_.push_back({Later::What::activity, order.session});
+    } else {
+        connection->close(order.code, {});
+    }
+}
+
+// ---- questions of the machine
+
+template <class Handler>
+bool Shard::run_handler(MemberId id, PatternId pattern, const char* name, Handler&& handler) {
+    const auto member = machine_.member(id);
+    const Connection* const connection = member ? find(member->session) : nullptr;
+    if (!connection) return false;
+    const phx::server::Context context{connection->record(), member->topic, member->params, member->state, {}};
+    std::string what;
+    try {
+        handler(context, handlers_[static_cast<std::size_t>(pattern)]);
+        return true;
+    } catch (const std::exception& thrown) {
+        what = thrown.what();
+    } catch (...) {
+        what = "something that is no std::exception";
+    }
+    report(fail(Errc::cancelled, std::string(name) + " of topic " + quoted(member->topic) + " threw: " + what).error);
+    return false;
+}
+
+template <class Handler>
+void Shard::run_actions(MemberId id, PatternId pattern, phx::server::ReplyTo reply_to, const char* name,
+                        Handler&& handler) {
+    phx::server::Actions actions;
+    const bool is_done = run_handler(id, pattern, name, [&](phx::server::Context context, const auto& handlers) {
+        context.reply_to = reply_to;
+        actions = handler(context, handlers);
+    });
+    if (is_done) {
+        machine_.apply(loop_.now(), id, reply_to, std::move(actions));
+    } else {
+        machine_.crash(loop_.now(), id);
+    }
+}
+
+void Shard::on(const event::JoinAsked& asked) {
+    phx::server::JoinAnswer answer;
+    const bool is_done =
+        run_handler(asked.member, asked.pattern, "join", [&](const auto& context, const auto& handlers) {
+            if (handlers.join) answer = handlers.join(context, asked.params);
+        });
+    if (!is_done) answer = phx::server::JoinAnswer::refuse(R"({"reason":"join crashed"})"); // as Phoenix
+    machine_.answer_join(loop_.now(), asked.member, std::move(answer));
+}
+
+void Shard::on(const event::MessageIn& message) {
+    run_actions(message.member, message.pattern, message.reply_to, "handle_in",
+                [&](const phx::server::Context& context, const phx::server::Handlers& handlers) {
+                    if (!handlers.handle_in) throw std::logic_error("the channel has no handle_in");
+                    return handlers.handle_in(context, message.event, message.payload);
+                });
+}
+
+void Shard::on(const event::MessageOut& message) {
+    run_actions(message.member, message.pattern, {}, "handle_out",
+                [&](const phx::server::Context& context, const phx::server::Handlers& handlers) {
+                    return handlers.handle_out(context, message.event, message.payload);
+                });
+}
+
+void Shard::on(const event::InfoDue& due) {
+    run_actions(due.member, due.pattern, {}, "handle_info",
+                [&](const phx::server::Context& context, const phx::server::Handlers& handlers) {
+                    return handlers.handle_info ? handlers.handle_info(context, due.info) : phx::server::Actions{};
+                });
+}
+
+void Shard::on(const event::Ended& ended) {
+    run_handler(ended.member, ended.pattern, "on_close", [](const auto& context, const auto& handlers) {
+        if (handlers.on_close) handlers.on_close(context);
+    });
+}
+
+// ---- news
+
+void Shard::on(const event::FrameDropped& dropped) {
+    counters_->frames_dropped.fetch_add(1, std::memory_order_relaxed);
+    report(dropped.error);
+}
+
+void Shard::report_broken_frame(const protocol::WebSocketEvent& event) {
+    counters_->frames_dropped.fetch_add(1, std::memory_order_relaxed);
+    report(protocol::websocket_error(event.code, event.payload));
+}
+
+void Shard::count_slow_consumer(const Connection& connection) {
+    counters_->slow_consumers.fetch_add(1, std::memory_order_relaxed);
+    report(fail(Errc::buffer_full,
+                "connection " + connection.record().id + " of " + connection.record().peer + " reads too slowly: " +
+                    std::to_string(connection.pending_bytes()) +
+                    " bytes wait for it, it is closed with 1013; see Options::max_pending_bytes",
+                Origin::peer)
+               .error);
+}
+
+void Shard::report(const Error& error) noexcept {
+    if (!options_.on_error) return;
+    try {
+        options_.on_error(error);
+    } catch (...) { // there is nobody left to tell
+    }
+}
+
+} // namespace phx::shell

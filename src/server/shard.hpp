@@ -1,0 +1,120 @@
+#pragma once
+
+#include "phx/server/server.hpp"
+#include "protocol/server/server_machine.hpp"
+#include "protocol/wire/websocket_frame.hpp"
+#include "src/loop/loop_core.hpp"
+#include "src/lws/server_stream.hpp"
+#include "src/server/connection.hpp"
+#include "src/server/deadlines.hpp"
+#include "src/server/listener.hpp"
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace phx::shell {
+
+/// Written by the loop thread alone, read by any.
+struct Counters {
+    std::atomic<std::size_t> connections{0};
+    std::atomic<std::size_t> topics{0};
+    std::atomic<std::size_t> channels{0};
+    std::atomic<std::uint64_t> frames_in{0};
+    std::atomic<std::uint64_t> frames_out{0};
+    std::atomic<std::uint64_t> frames_dropped{0};
+    std::atomic<std::uint64_t> slow_consumers{0};
+};
+
+using Patterns = std::vector<std::pair<std::string, phx::server::Handlers>>;
+
+/// The server on one loop: drives the machine, runs the handlers, owns the connections. Loop thread only.
+///
+///     bytes -> Connection -> ServerMachine -> handler -> ServerMachine -> Connection -> one write per turn
+class Shard final : public LoopMember {
+public:
+    Shard(LoopCore&, const phx::server::Options&, Patterns, ListeningSocket, std::shared_ptr<Counters>);
+    ~Shard() override;
+
+    void broadcast(std::string_view topic, std::string_view event, phx::server::PayloadView);
+    /// Closes every WebSocket with 1012; waits for their answers no longer than Timeouts::stop.
+    void loop_stopping() override;
+
+    // ---- for its connections
+    LoopCore& loop() noexcept { return loop_; }
+    BufferPool& buffers() noexcept { return buffers_; }
+    const phx::server::Options& options() const noexcept { return options_; }
+    protocol::FrameWriter& close_writer() noexcept { return close_writer_; }
+    void set_deadline(Connection&, DeadlineKind);
+    phx::server::ConnectAnswer judge(const phx::server::ConnectRequest&) noexcept;
+    protocol::server::SessionId open_session(Connection&, const UpgradeRequest&);
+    void receive(Connection&, protocol::Opcode, std::string_view payload);
+    void note_activity(Connection&);
+    /// Once per session; its members end before the next output, or before this returns.
+    void end_session(Connection&);
+    void report_broken_frame(const protocol::WebSocketEvent&);
+    void count_slow_consumer(const Connection&);
+    /// Destroys it.
+    void remove(Connection&);
+
+private:
+    struct Later {
+        enum class What : std::uint8_t { activity, closed } what;
+        protocol::server::SessionId session;
+    };
+
+    void accept(int descriptor, std::string peer);
+    Connection* find(protocol::server::SessionId) const noexcept;
+    void pump();
+    void carry_out_later(Later);
+    void tick();
+    void arm_timer();
+    void publish_sizes() noexcept;
+    void report(const Error&) noexcept;
+
+    // orders and questions of the machine
+    void on(const protocol::server::act::Send&);
+    void on(const protocol::server::act::Fanout&);
+    void on(const protocol::server::act::Close&);
+    void on(const protocol::server::act::CloseIfIdle&);
+    void on(const protocol::server::event::JoinAsked&);
+    void on(const protocol::server::event::MessageIn&);
+    void on(const protocol::server::event::MessageOut&);
+    void on(const protocol::server::event::InfoDue&);
+    void on(const protocol::server::event::Ended&);
+    void on(const protocol::server::event::FrameDropped&);
+
+    /// Calls `handler(context, handlers)` for a member. False if the member is gone or the handler threw, which is
+    /// reported.
+    template <class Handler>
+    bool run_handler(protocol::server::MemberId, protocol::server::PatternId, const char* name, Handler&&);
+    template <class Handler>
+    void run_actions(protocol::server::MemberId, protocol::server::PatternId, phx::server::ReplyTo, const char* name,
+                     Handler&&);
+
+    LoopCore& loop_;
+    const phx::server::Options& options_;
+    const std::shared_ptr<Counters> counters_;
+    protocol::server::ServerMachine machine_;
+    const std::vector<phx::server::Handlers> handlers_; // by PatternId, see add_patterns()
+    protocol::FrameWriter close_writer_{protocol::WebSocketRole::server};
+    BufferPool buffers_;
+    Deadlines deadlines_;
+    LoopTimer timer_;
+    lws_vhost* const vhost_;
+    std::optional<Acceptor> acceptor_;
+    std::vector<std::unique_ptr<Connection>> connections_;
+    std::vector<Connection*> by_slot_;
+    std::vector<Later> later_;
+    std::string fanout_frame_;
+    std::optional<protocol::TimePoint> stop_deadline_;
+    bool is_pumping_ = false;
+};
+
+} // namespace phx::shell

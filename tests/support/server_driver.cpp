@@ -1,0 +1,156 @@
+#include "tests/support/server_driver.hpp"
+
+#include <chrono>
+#include <type_traits>
+#include <utility>
+#include <variant>
+
+namespace phx::test {
+
+namespace act = server::act;
+namespace event = server::event;
+
+namespace {
+
+std::string_view to_string(server::EndReason reason) {
+    switch (reason) {
+    case server::EndReason::left: return "left";
+    case server::EndReason::stopped: return "stopped";
+    case server::EndReason::crashed: return "crashed";
+    case server::EndReason::replaced: return "replaced";
+    case server::EndReason::disconnected: return "disconnected";
+    }
+    return "?";
+}
+
+std::string frame_text(protocol::Opcode opcode, std::string_view data) {
+    return opcode == protocol::Opcode::text ? std::string(data) : to_hex(data);
+}
+
+std::string seconds(protocol::TimePoint t) {
+    return std::to_string(std::chrono::duration_cast<std::chrono::seconds>(t.time_since_epoch()).count());
+}
+
+} // namespace
+
+std::string to_hex(std::string_view bytes) {
+    std::string hex;
+    for (const char c : bytes) {
+        hex.push_back("0123456789abcdef"[static_cast<unsigned char>(c) >> 4]);
+        hex.push_back("0123456789abcdef"[static_cast<unsigned char>(c) & 15]);
+    }
+    return hex;
+}
+
+std::string from_hex(std::string_view hex) {
+    std::string bytes;
+    for (std::size_t i = 0; i + 1 < hex.size(); i += 2)
+        bytes.push_back(static_cast<char>(std::stoi(std::string(hex.substr(i, 2)), nullptr, 16)));
+    return bytes;
+}
+
+ServerDriver::ServerDriver(server::ServerConfig config) : machine(std::move(config)) {}
+
+void ServerDriver::open(const std::string& peer, protocol::Vsn vsn, server::Dialect dialect,
+                        std::string socket_id) {
+    server::SessionConfig config;
+    config.vsn = vsn;
+    config.dialect = dialect;
+    config.socket_id = std::move(socket_id);
+    const server::SessionId session = machine.handle_open(now, config);
+    ids_[peer] = session;
+    names_[session] = peer;
+    drain();
+}
+
+void ServerDriver::close(const std::string& peer) {
+    machine.handle_closed(now, ids_.at(peer));
+    drain();
+}
+
+void ServerDriver::text(const std::string& peer, std::string_view data) {
+    // A copy of exactly this size: a sanitizer then sees a read past the end.
+    const std::vector<char> frame(data.begin(), data.end());
+    machine.handle_frame(now, ids_.at(peer), protocol::Opcode::text, {frame.data(), frame.size()});
+    drain();
+}
+
+void ServerDriver::binary(const std::string& peer, std::string_view hex) {
+    const std::string frame = from_hex(hex);
+    machine.handle_frame(now, ids_.at(peer), protocol::Opcode::binary, frame);
+    drain();
+}
+
+void ServerDriver::activity(const std::string& peer) { machine.handle_activity(now, ids_.at(peer)); }
+
+void ServerDriver::advance(protocol::Duration by) {
+    const protocol::TimePoint end = now + by;
+    while (machine.next_timeout() && *machine.next_timeout() <= end) {
+        now = *machine.next_timeout();
+        machine.handle_timeout(now);
+        drain();
+    }
+    now = end;
+}
+
+std::vector<std::string> ServerDriver::lines() { return std::exchange(lines_, {}); }
+
+void ServerDriver::answer(server::MemberId member, server::ReplyTo to, phx::server::Actions actions) {
+    if (std::exchange(threw, false)) return machine.crash(now, member);
+    machine.apply(now, member, to, std::move(actions));
+}
+
+void ServerDriver::drain() {
+    while (const auto output = machine.poll()) {
+        log(*output);
+        if (const auto* join = std::get_if<event::JoinAsked>(&*output)) {
+            const auto member = machine.member(join->member);
+            auto verdict = on_join ? on_join(member->topic, join->params) : phx::server::JoinAnswer::ok();
+            if (std::exchange(threw, false)) {
+                machine.crash(now, join->member);
+            } else {
+                machine.answer_join(now, join->member, std::move(verdict));
+            }
+        } else if (const auto* in = std::get_if<event::MessageIn>(&*output)) {
+            if (on_message)
+                answer(in->member, in->reply_to, on_message(in->reply_to, in->event, in->payload));
+        } else if (const auto* message = std::get_if<event::MessageOut>(&*output)) {
+            if (on_out) answer(message->member, {}, on_out(message->event, message->payload));
+        } else if (const auto* info = std::get_if<event::InfoDue>(&*output)) {
+            if (on_info) answer(info->member, {}, on_info(info->info));
+        }
+    }
+}
+
+std::string ServerDriver::name(server::SessionId session) const {
+    const auto found = names_.find(session);
+    return found != names_.end() ? found->second : "?";
+}
+
+void ServerDriver::log(const server::Output& output) {
+    std::visit(
+        [this]<class T>(const T& o) {
+            if constexpr (std::is_same_v<T, act::Send>) {
+                lines_.push_back(name(o.session) + " < " + frame_text(o.opcode, o.data));
+            } else if constexpr (std::is_same_v<T, act::Fanout>) {
+                std::string names;
+                for (const server::SessionId session : o.sessions)
+                    names.append(names.empty() ? "" : ",").append(name(session));
+                lines_.push_back(names + " < " + frame_text(o.opcode, o.data));
+            } else if constexpr (std::is_same_v<T, act::Close>) {
+                lines_.push_back(name(o.session) + " close " + std::to_string(o.code) +
+                                 (o.reason.empty() ? "" : " " + o.reason));
+            } else if constexpr (std::is_same_v<T, act::CloseIfIdle>) {
+                lines_.push_back(name(o.session) + " idle since " + seconds(o.since) + " s close " +
+                                 std::to_string(o.code));
+            } else if constexpr (std::is_same_v<T, event::FrameDropped>) {
+                lines_.push_back(name(o.session) + " dropped " + o.error.code.message());
+            } else if constexpr (std::is_same_v<T, event::Ended>) {
+                lines_.push_back(std::string(machine.member(o.member)->topic) + " ended " +
+                                 std::string(to_string(o.reason)));
+            }
+        },
+        output);
+}
+
+} // namespace phx::test

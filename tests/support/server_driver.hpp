@@ -1,0 +1,69 @@
+#pragma once
+
+#include "protocol/server/server_machine.hpp"
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace phx::test {
+
+namespace server = protocol::server;
+
+/// Runs a ServerMachine in virtual time, answers its questions like an application, and writes every output
+/// as a line:
+///
+///     A < ["1","1","room:a","phx_reply",...]     a frame to the connection A
+///     A,B < [null,null,"room:a","new_msg",{}]    a fan-out
+///     A < 02060361...                            a binary frame, in hexadecimal
+///     A close 1011 / A idle since 0 s close 1002 / A dropped malformed frame
+///     room:a ended left                          a membership of a channel
+class ServerDriver {
+public:
+    explicit ServerDriver(server::ServerConfig config = {});
+
+    // ---- the application; questions without a handler are answered with ok, or not at all
+    std::function<phx::server::JoinAnswer(std::string_view topic, phx::server::PayloadView params)> on_join;
+    std::function<phx::server::Actions(server::ReplyTo, std::string_view event, phx::server::PayloadView)>
+        on_message;
+    std::function<phx::server::Actions(std::string_view event, phx::server::PayloadView)> on_out;
+    std::function<phx::server::Actions(std::string_view info)> on_info;
+    /// Set by a handler: it threw.
+    bool threw = false;
+
+    // ---- the peers, by name
+    void open(const std::string& name, protocol::Vsn vsn = protocol::Vsn::v2,
+              server::Dialect dialect = server::Dialect::phoenix, std::string socket_id = {});
+    void close(const std::string& name);
+    void text(const std::string& name, std::string_view data);
+    void binary(const std::string& name, std::string_view hex);
+    void activity(const std::string& name);
+    void advance(protocol::Duration);
+
+    /// The lines since the last call.
+    std::vector<std::string> lines();
+    /// Carries out and answers everything that is queued.
+    void drain();
+
+    server::SessionId id(const std::string& name) const { return ids_.at(name); }
+
+    server::ServerMachine machine;
+    protocol::TimePoint now{};
+
+private:
+    void answer(server::MemberId, server::ReplyTo, phx::server::Actions);
+    std::string name(server::SessionId) const;
+    void log(const server::Output&);
+
+    std::map<std::string, server::SessionId> ids_;
+    std::map<server::SessionId, std::string> names_;
+    std::vector<std::string> lines_;
+};
+
+std::string to_hex(std::string_view bytes);
+std::string from_hex(std::string_view hex);
+
+} // namespace phx::test

@@ -1,0 +1,63 @@
+#include "phx/version.hpp"
+#include "tools/phx-server/echo.hpp"
+#include "tools/phx-server/serve.hpp"
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <exception>
+#include <string>
+
+namespace {
+
+constexpr int usage_error = 2;
+
+constexpr const char* footer_head =
+    "WebSocket paths: /socket/websocket (as Phoenix), /realtime/v1/websocket (as Supabase). GET /health says whether it\n"
+    "is alive. When it serves it prints \"listening on HOST:PORT\" to stdout; everything else goes to stderr. SIGINT and\n"
+    "SIGTERM close every connection with 1012.\n\n";
+constexpr const char* footer_tail =
+    "\nExit codes: 0 stopped by a signal, 1 cannot serve (address in use, ...), 2 usage.\n"
+    "Example: phx-server --listen 127.0.0.1:0 --insecure-no-auth";
+
+int run(int argc, char** argv) {
+    phx::tools::ServeOptions options;
+    std::string listen = options.listen.text();
+    bool no_auth = false;
+    bool verbose = false;
+
+    CLI::App app("A server for Phoenix Channels and Supabase Realtime clients.", "phx-server");
+    app.add_option("--listen", listen, "HOST:PORT to listen on, IPv6 in brackets; port 0 is any free one")
+        ->capture_default_str();
+    app.add_flag("--insecure-no-auth", no_auth, "Let everybody in; on loopback addresses only. Needed, for now");
+    app.add_flag("-v,--verbose", verbose, "Also report what clients do wrong");
+    app.set_version_flag("--version", "phx-server " PHX_VERSION_STRING);
+    app.footer(std::string(footer_head) + phx::tools::echo_help + footer_tail);
+    try {
+        app.parse(argc, argv);
+    } catch (const CLI::Success& asked) { // --help, --version
+        return app.exit(asked);
+    } catch (const CLI::ParseError& error) {
+        std::fprintf(stderr, "phx-server: %s; see phx-server --help\n", error.what());
+        return usage_error;
+    }
+    const auto address = phx::tools::parse_listen_address(listen);
+    if (!address) {
+        std::fprintf(stderr, "phx-server: --listen: %s\n", address.error().message.c_str());
+        return usage_error;
+    }
+    options.listen = *address;
+    if (no_auth) options.authentication = phx::tools::Authentication::none;
+    if (verbose) options.verbosity = phx::tools::Verbosity::clients_faults_too;
+    return phx::tools::serve(options);
+}
+
+} // namespace
+
+int main(int argc, char** argv) {
+    try {
+        return run(argc, argv);
+    } catch (const std::exception& error) {
+        std::fprintf(stderr, "phx-server: %s\n", error.what());
+        return 1;
+    }
+}
