@@ -30,14 +30,25 @@ protected:
             if (event == "stop") actions.stop();
             return actions;
         };
-        server.channel("room:*", room);
-        const auto port = server.start();
+        server.emplace(options());
+        server->channel("room:*", room);
+        const auto port = server->start();
         ASSERT_TRUE(port) << port.error().message;
         host = "127.0.0.1:" + std::to_string(*port);
         url = "ws://" + host + "/socket";
     }
 
-    server::Server server;
+    static server::Options options() {
+        server::Options options;
+        options.authorize = [](const server::ConnectRequest& request) {
+            server::ConnectAnswer answer;
+            if (Json::parse(request.params).contains("refuse")) answer.http_status = 403;
+            return answer;
+        };
+        return options;
+    }
+
+    std::optional<server::Server> server;
     std::string host, url;
 };
 
@@ -205,7 +216,7 @@ TEST_F(Cli, TheUrlMayComeFromTheEnvironment) {
 }
 
 TEST_F(Cli, AnUnreachableServerEndsWithThreeInOneLine) {
-    server.stop();
+    server->stop();
     const auto result = run({cli, "listen", url, "room:a"});
     EXPECT_EQ(result.exit_code, 3);
     EXPECT_EQ(lines(result.err), 1u) << result.err;
@@ -220,11 +231,25 @@ TEST_F(Cli, ARefusedUpgradeEndsWithThreeOrFour) {
     EXPECT_EQ(missing.exit_code, 3);
     EXPECT_EQ(lines(missing.err), 1u) << missing.err;
     EXPECT_NE(missing.err.find("404"), std::string::npos) << missing.err;
-    const auto version = run({cli, "listen", url, "room:a", "--param", "vsn=9.9.9"});
-    EXPECT_EQ(version.exit_code, 0 + 4) << version.err;
+    const auto refused = run({cli, "listen", url, "room:a", "--param", "refuse=yes"});
+    EXPECT_EQ(refused.exit_code, 4) << refused.err;
+    EXPECT_EQ(lines(refused.err), 1u) << refused.err;
     const auto tls = run({cli, "listen", "wss://" + host + "/socket", "room:a"});
     EXPECT_EQ(tls.exit_code, 3) << tls.err;
     EXPECT_EQ(lines(tls.err), 1u) << tls.err;
+}
+
+TEST(CliServe, RunsAServerUntilASignalEndsIt) {
+    Process server({cli, "serve", "--listen", "127.0.0.1:0"});
+    const auto ready = server.out_line();
+    ASSERT_TRUE(ready);
+    ASSERT_TRUE(ready->starts_with("listening on 127.0.0.1:")) << *ready;
+    const auto reply =
+        run({cli, "call", "ws://" + ready->substr(13) + "/socket", "any", "echo", "[1]", "--raw"});
+    EXPECT_EQ(reply.out, "[1]\n") << reply.err;
+    server.signal(SIGTERM);
+    EXPECT_EQ(server.finish().exit_code, 0);
+    EXPECT_EQ(run({cli, "serve", "--listen", "somewhere"}).exit_code, 2);
 }
 
 TEST(CliUsage, MistakesEndWithTwoAndOneLine) {
