@@ -68,9 +68,9 @@ public:
     /// The same with bytes; protocol version 2 only. Errors: invalid_payload over version 1.
     Push push_binary(std::string_view event, Binary payload, std::optional<Millis> timeout = {});
 
-    /// Tells, with ready JSON text: no reply is expected and nothing waits for one. What can be judged here
-    /// is returned (invalid_payload); what fails later (not_joined, buffer_full, field_too_long) goes to
-    /// `Socket::on_error`.
+    /// Tells, with ready JSON text: no reply is expected and nothing waits for one. Returns socket_closed
+    /// when the loop has ended; what fails later (not_joined, buffer_full, field_too_long, invalid_payload)
+    /// goes to `Socket::on_error`.
     Result<void> send(std::string_view event, std::string_view json);
     Result<void> send_binary(std::string_view event, Binary payload);
 
@@ -104,6 +104,7 @@ public:
 private:
     Push push_ready(std::string_view event, std::string json, std::optional<Millis>);
     Push failed_push(Error);
+    Result<void> send_ready(std::string_view event, protocol::Opcode, std::string_view payload);
     void set_params_text(std::string json);
     void set_params_provider(Function<Result<std::string>()>);
 

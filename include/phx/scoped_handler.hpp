@@ -12,7 +12,8 @@ namespace phx {
 /// itself it does not wait: there only this very handler, or one that called it, can be running.
 class PHX_API ScopedHandler {
 public:
-    [[nodiscard]] ScopedHandler(Channel channel, HandlerId id) noexcept : channel_(std::move(channel)), id_(id) {}
+    [[nodiscard]] ScopedHandler(Channel channel, HandlerId id) noexcept
+        : channel_(std::move(channel)), id_(id) {}
     ~ScopedHandler();
     ScopedHandler(const ScopedHandler&) = delete;
     ScopedHandler& operator=(const ScopedHandler&) = delete;

@@ -62,8 +62,8 @@ public:
     SocketState state() const noexcept;
 
     /// The channel of that topic: the existing one, whose params stay as they are, or a new one. `params` is
-    /// the payload of its joins. Throws std::invalid_argument for a topic or params that are not UTF-8, and
-    /// for an empty topic.
+    /// the payload of its joins. Throws std::invalid_argument for an empty topic and for
+    /// params that are not UTF-8; the join of a topic that is not UTF-8 fails.
     Channel channel(std::string topic, const Json& params = Json::object()) {
         return channel_text(std::move(topic), payload_argument(params));
     }

@@ -70,6 +70,8 @@ public:
     void open(TunnelTarget);
     /// There is output: it leaves with the next flush.
     void write_later() { loop_.flush_later(*this); }
+    /// Writes what the kernel takes.
+    void flush_now() { flush(); }
     /// Ends once the output is written, but after a second at the most.
     void close_after_output();
     /// Ends now; a refusal whose body is being read is reported as far as it is known.

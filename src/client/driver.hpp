@@ -1,0 +1,99 @@
+#pragma once
+
+#include "phx/options.hpp"
+#include "protocol/client/client_machine.hpp"
+#include "src/client/connection.hpp"
+#include "src/client/push_state.hpp"
+#include "src/client/socket_core.hpp"
+#include "src/loop/loop_core.hpp"
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <variant>
+#include <vector>
+
+namespace phx::shell {
+
+using ChannelPtr = std::shared_ptr<ChannelCore>;
+using PushPtr = std::shared_ptr<PushState>;
+
+/// Carries out what the ClientMachine orders and tells handlers what it reports. Loop thread only. It lives
+/// until its connections have ended, which may be after the Socket.
+class Driver final : public LoopMember, public Connection::Listener {
+public:
+    /// `endpoint` is the URL as the user gave it.
+    Driver(std::shared_ptr<SocketCore>, std::string endpoint, SocketSetup);
+    ~Driver() override;
+
+    // ---- what handles post
+    void connect();
+    void disconnect(std::uint16_t code, std::string_view reason);
+    void reconnect_now();
+    void add_channel(const ChannelPtr&, std::string params);
+    void remove_channel(ChannelCore&);
+    void join(ChannelCore&, const PushPtr&, Duration timeout);
+    void leave(ChannelCore&, const PushPtr&, Duration timeout);
+    void push(ChannelCore&, const PushPtr&, std::string_view event, Opcode, std::string_view payload,
+              Duration timeout);
+    void send(ChannelCore&, std::string_view event, Opcode, std::string_view payload);
+    void ping(const PushPtr&);
+    void cancel(const PushState&);
+    /// The Socket is going: finishes its pushes, ends its handlers, closes, and leaves the loop when that is
+    /// done.
+    void detach();
+
+    void loop_stopping() override;
+
+private:
+    void connection_opened(protocol::ConnId) override;
+    void connection_message(protocol::ConnId, Opcode, std::string_view) override;
+    void connection_closed(protocol::ConnId, protocol::CloseInfo) override;
+
+    void pump();
+    void drain();
+    void carry_out(protocol::Output&);
+    void open(const protocol::act::Open&);
+    void run_handlers();
+    bool answer_questions();
+    void answer(const protocol::act::Prepare&);
+    void answer(const protocol::act::PrepareJoin&);
+    Result<protocol::Target> prepare_target();
+    Result<std::vector<protocol::Param>> current_params();
+
+    void tell(protocol::event::SocketChanged&);
+    void tell(protocol::event::ChannelChanged&);
+    void tell(protocol::event::MessageArrived&);
+    void tell(protocol::event::Unclaimed&);
+    void tell(protocol::event::PushFinished&);
+    void tell(protocol::event::HeartbeatDone&);
+    void tell(protocol::event::FrameDropped&);
+    void tell(protocol::event::Gap&);
+    template <class Other> void tell(Other&) {} // orders
+
+    void tap(Direction, Opcode, std::string_view frame);
+    void wait_for(protocol::PushId, const PushPtr&);
+    Connection* find(protocol::ConnId) noexcept;
+    ChannelCore* find(protocol::ChannelId) noexcept;
+    auto guard() {
+        return [this](auto&& code) { core_->guard(code); };
+    }
+    void leave_loop_when_done();
+
+    LoopCore& loop_;
+    const std::shared_ptr<SocketCore> core_;
+    const std::string endpoint_;
+    SocketSetup setup_;
+    protocol::ClientMachine machine_;
+    LoopTimer timer_;
+    std::vector<std::unique_ptr<Connection>> connections_; // more than one while an old one closes
+    std::unordered_map<protocol::ChannelId, ChannelPtr> channels_;
+    std::unordered_map<protocol::PushId, PushPtr> pushes_;
+    std::vector<protocol::Output> news_; // of one round; views in it live until the next call of the machine
+    std::vector<std::variant<protocol::act::Prepare, protocol::act::PrepareJoin>> questions_;
+    bool is_detached_ = false;
+};
+
+} // namespace phx::shell

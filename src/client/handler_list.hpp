@@ -1,0 +1,89 @@
+#pragma once
+
+#include "phx/channel.hpp"
+#include "phx/function.hpp"
+
+#include <algorithm>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+namespace phx::shell {
+
+/// What off() needs of a handler. `is_alive` and `running` are sequentially consistent: either the loop sees
+/// that the handler is dead, or whoever killed it sees that it runs.
+struct HandlerSlot {
+    std::atomic<bool> is_alive{true};
+    std::atomic<std::uint32_t> running{0};
+};
+
+/// Registered handlers by id. Any thread.
+class HandlerIds {
+public:
+    HandlerId add(std::shared_ptr<HandlerSlot> slot) {
+        static std::atomic<std::uint64_t> last{
+            0}; // of the process: an id of another socket means nothing here
+        const HandlerId id{++last};
+        const std::lock_guard lock(mutex_);
+        slots_.emplace(id.value, std::move(slot));
+        return id;
+    }
+    /// Null if there is none (any more).
+    std::shared_ptr<HandlerSlot> kill(HandlerId id) {
+        const std::lock_guard lock(mutex_);
+        const auto found = slots_.find(id.value);
+        if (found == slots_.end()) return nullptr;
+        std::shared_ptr<HandlerSlot> slot = std::move(found->second);
+        slots_.erase(found);
+        slot->is_alive = false;
+        return slot;
+    }
+    void kill_all() {
+        const std::lock_guard lock(mutex_);
+        for (const auto& [id, slot] : slots_) slot->is_alive = false;
+        slots_.clear();
+    }
+
+private:
+    std::mutex mutex_;
+    std::unordered_map<std::uint64_t, std::shared_ptr<HandlerSlot>> slots_;
+};
+
+template <class Signature> class HandlerList;
+
+/// The handlers of one kind of event, in the order they were added. Loop thread only. Handlers never change a
+/// list while it runs: their calls of on() and off() only post.
+template <class... Args> class HandlerList<void(Args...)> {
+public:
+    struct Slot : HandlerSlot {
+        explicit Slot(Function<void(Args...)> function) : call(std::move(function)) {}
+        Function<void(Args...)> call;
+    };
+
+    void add(std::shared_ptr<Slot> slot) { slots_.push_back(std::move(slot)); }
+    void sweep() {
+        std::erase_if(slots_, [](const auto& slot) { return !slot->is_alive; });
+    }
+    void clear() { slots_.clear(); }
+    bool empty() const noexcept { return slots_.empty(); }
+
+    /// `guard` calls its argument and sees to exceptions.
+    template <class Guard, class... Values> void run(Guard&& guard, const Values&... values) {
+        for (const auto& slot : slots_) {
+            slot->running = 1;
+            if (slot->is_alive) guard([&] { slot->call(values...); });
+            slot->running = 0;
+            slot->running.notify_all();
+        }
+    }
+
+private:
+    std::vector<std::shared_ptr<Slot>> slots_;
+};
+
+} // namespace phx::shell

@@ -1,0 +1,97 @@
+#include "src/client/socket_core.hpp"
+
+#include <string>
+#include <utility>
+
+namespace phx::shell {
+
+void ChannelCore::sweep() {
+    for (auto& [event, list] : by_event) list.sweep();
+    std::erase_if(by_event, [](const auto& entry) { return entry.second.empty(); });
+    any.sweep();
+    changed.sweep();
+    gap.sweep();
+}
+
+void ChannelCore::clear_handlers() {
+    by_event.clear();
+    any.clear();
+    changed.clear();
+    gap.clear();
+    params_provider = nullptr;
+}
+
+std::pair<std::shared_ptr<ChannelCore>, bool> SocketCore::channel(std::string topic) {
+    const std::lock_guard lock(mutex_);
+    if (const auto found = channels_.find(topic); found != channels_.end()) return {found->second, false};
+    auto core = std::make_shared<ChannelCore>(shared_from_this(), topic);
+    channels_.emplace(std::move(topic), core);
+    return {std::move(core), true};
+}
+
+void SocketCore::forget(const ChannelCore& channel) {
+    const std::lock_guard lock(mutex_);
+    const auto found = channels_.find(channel.topic());
+    if (found != channels_.end() && found->second.get() == &channel) channels_.erase(found);
+}
+
+Error SocketCore::closed_error() {
+    return fail(Errc::socket_closed, "the socket was closed by this program").error;
+}
+
+void SocketCore::report(Error error) {
+    post([self = shared_from_this(), error = std::move(error)](Driver*) { self->deliver(error); });
+}
+
+void SocketCore::report_exception(const char* what) noexcept {
+    try {
+        report(fail(Errc::handler_failed, std::string("an exception left a handler: ") + what).error);
+    } catch (...) { // out of memory: there is nothing left to report with
+    }
+}
+
+void SocketCore::deliver(const Error& error) noexcept {
+    if (is_delivering_error_) return;
+    is_delivering_error_ = true;
+    failed.run(
+        [this](auto&& call) {
+            loop_->count_handler();
+            try {
+                call();
+            } catch (...) { // a handler of errors that fails has nobody to tell
+            }
+        },
+        error);
+    is_delivering_error_ = false;
+}
+
+void SocketCore::sweep() {
+    opened.sweep();
+    closed.sweep();
+    failed.sweep();
+    message.sweep();
+    changed.sweep();
+    heartbeat.sweep();
+}
+
+void SocketCore::detach() {
+    handlers.kill_all();
+    opened.clear();
+    closed.clear();
+    failed.clear();
+    message.clear();
+    changed.clear();
+    heartbeat.clear();
+    decltype(channels_) channels;
+    {
+        const std::lock_guard lock(mutex_);
+        channels.swap(channels_);
+    }
+    for (const auto& [topic, channel] : channels) {
+        channel->clear_handlers();
+        channel->state = ChannelState::closed;
+    }
+    state = SocketState::idle;
+}
+
+} // namespace phx::shell

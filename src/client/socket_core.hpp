@@ -1,0 +1,120 @@
+#pragma once
+
+#include "phx/channel.hpp"
+#include "phx/function.hpp"
+#include "phx/message.hpp"
+#include "phx/options.hpp"
+#include "phx/socket.hpp"
+#include "protocol/client/outputs.hpp"
+#include "src/client/handler_list.hpp"
+#include "src/loop/loop_core.hpp"
+
+#include <atomic>
+#include <exception>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+
+namespace phx::shell {
+
+class Driver;
+class SocketCore;
+
+struct StringHash {
+    using is_transparent = void;
+    std::size_t operator()(std::string_view text) const noexcept {
+        return std::hash<std::string_view>{}(text);
+    }
+};
+
+/// What the handles of one channel share. The first part belongs to every thread, the second to the loop
+/// thread.
+class ChannelCore {
+public:
+    using MessageHandlers = HandlerList<void(const Message&)>;
+
+    ChannelCore(std::shared_ptr<SocketCore> socket, std::string topic)
+        : socket_(std::move(socket)), topic_(std::move(topic)) {}
+
+    SocketCore& socket() const noexcept { return *socket_; }
+    const std::shared_ptr<SocketCore>& shared_socket() const noexcept { return socket_; }
+    const std::string& topic() const noexcept { return topic_; }
+    std::atomic<ChannelState> state{ChannelState::closed};
+
+    // ---- loop thread
+    protocol::ChannelId id{};
+    bool is_known = false; // to the driver, under `id`
+    std::unordered_map<std::string, MessageHandlers, StringHash, std::equal_to<>> by_event;
+    MessageHandlers any;
+    HandlerList<void(ChannelState, ChannelState, const Error*)> changed;
+    HandlerList<void(Millis)> gap;
+    Function<Result<std::string>()> params_provider;
+
+    void sweep();
+    void clear_handlers();
+
+private:
+    const std::shared_ptr<SocketCore> socket_;
+    const std::string topic_;
+};
+
+/// What a Socket and the handles made from it share; handles keep it alive after the Socket.
+class SocketCore : public std::enable_shared_from_this<SocketCore> {
+public:
+    explicit SocketCore(std::shared_ptr<LoopCore> loop) : loop_(std::move(loop)) {}
+
+    // ---- any thread
+    LoopCore& loop() const noexcept { return *loop_; }
+    std::atomic<SocketState> state{SocketState::idle};
+    HandlerIds handlers;
+
+    /// Runs `task(driver)` on the loop thread; the driver is null when the socket is gone. False if the loop
+    /// is.
+    template <class Task> bool post(Task task) {
+        return loop_->post(
+            [self = shared_from_this(), task = std::move(task)]() mutable { task(self->driver); });
+    }
+    /// The channel of the topic, and whether it is new.
+    std::pair<std::shared_ptr<ChannelCore>, bool> channel(std::string topic);
+    void forget(const ChannelCore&);
+    /// For on_error.
+    void report(Error);
+    /// Runs code of the user: what it throws is reported.
+    template <class Code> void guard(Code&& code) noexcept {
+        if (loop_->on_loop_thread()) loop_->count_handler();
+        try {
+            code();
+        } catch (const std::exception& e) {
+            report_exception(e.what());
+        } catch (...) {
+            report_exception("it is no std::exception");
+        }
+    }
+    static Error closed_error();
+
+    // ---- loop thread
+    Driver* driver = nullptr;
+    HandlerList<void()> opened;
+    HandlerList<void(std::uint16_t, std::string_view)> closed;
+    HandlerList<void(const Error&)> failed;
+    HandlerList<void(const Message&)> message;
+    HandlerList<void(SocketState, SocketState)> changed;
+    HandlerList<void(Micros)> heartbeat;
+
+    void sweep();
+    /// Ends all handlers and lets go of the channels: no handler runs after it.
+    void detach();
+
+private:
+    void report_exception(const char* what) noexcept;
+    void deliver(const Error&) noexcept;
+
+    const std::shared_ptr<LoopCore> loop_;
+    std::mutex mutex_; // of channels_
+    std::unordered_map<std::string, std::shared_ptr<ChannelCore>, StringHash, std::equal_to<>> channels_;
+    bool is_delivering_error_ = false;
+};
+
+} // namespace phx::shell

@@ -1,0 +1,24 @@
+#pragma once
+
+#include <string>
+
+namespace phx::test {
+
+/// A directory with certificates that are made for the test and removed with it.
+class TlsFiles {
+public:
+    TlsFiles();
+    ~TlsFiles();
+    TlsFiles(const TlsFiles&) = delete;
+    TlsFiles& operator=(const TlsFiles&) = delete;
+
+    std::string ca() const { return directory_ + "/ca.pem"; }              ///< signed the next ones
+    std::string server_cert() const { return directory_ + "/server.pem"; } ///< for "localhost"
+    std::string server_key() const { return directory_ + "/server.key"; }
+    std::string other_ca() const { return directory_ + "/other.pem"; } ///< signed nothing
+
+private:
+    std::string directory_;
+};
+
+} // namespace phx::test
