@@ -72,7 +72,8 @@ std::string BufferPool::take() {
 void BufferPool::give_back(std::string&& given) {
     std::string buffer = std::move(given);
     const std::size_t bytes = buffer.capacity();
-    if (bytes < min_buffer_bytes || bytes > max_buffer_bytes || total_bytes_ + bytes > max_total_bytes) return;
+    if (bytes < min_buffer_bytes || bytes > max_buffer_bytes || total_bytes_ + bytes > max_total_bytes)
+        return;
     buffer.clear();
     total_bytes_ += bytes;
     free_.push_back(std::move(buffer));
@@ -95,8 +96,8 @@ std::string& ServerStream::output() {
     return output_;
 }
 
-void ServerStream::finish() {
-    is_finishing_ = true;
+void ServerStream::finish(Ending ending) {
+    finishing_ = ending;
     output_changed();
 }
 
@@ -104,6 +105,8 @@ void ServerStream::kill() noexcept {
     if (is_killed_ || !wsi_) return;
     is_killed_ = true;
     lws_set_timeout(wsi_, PENDING_TIMEOUT_USER_REASON_BASE, LWS_TO_KILL_ASYNC);
+    lws_cancel_service_pt(
+        wsi_); // under libuv a timeout set outside of its callbacks is otherwise not noticed
 }
 
 bool ServerStream::write_some() {
@@ -132,8 +135,9 @@ void ServerStream::flush() {
     written_ = 0;
     buffers_.give_back(std::exchange(output_, {}));
     if (is_stalled_) set_stalled(Writing::resumed);
-    if (is_finishing_) {
-        is_finishing_ = false;
+    if (finishing_ == Ending::at_once) return kill();
+    if (finishing_.has_value()) {
+        finishing_.reset();
         ::shutdown(lws_get_socket_fd(wsi_), SHUT_WR);
     }
 }
@@ -142,8 +146,8 @@ void ServerStream::set_stalled(Writing writing) {
     const bool is_stalled = writing == Writing::stalled;
     if (is_stalled != is_stalled_) {
         is_stalled_ = is_stalled;
-        // While libwebsockets holds output its raw role does not read, and would be woken for what can be read again
-        // and again.
+        // While libwebsockets holds output its raw role does not read, and would be woken for what can be
+        // read again and again.
         lws_rx_flow_control(wsi_, is_stalled ? 0 : 1);
     }
     handle_writing(writing);

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -17,8 +18,8 @@ namespace phx::shell {
 /// The vhost that accepted connections are given to; it lives as long as the context. Null if out of memory.
 lws_vhost* create_server_vhost(lws_context*);
 
-/// Write buffers that nobody needs at the moment: a busy connection borrows one, so that an idle one owns none and a
-/// busy one allocates nothing.
+/// Write buffers that nobody needs at the moment: a busy connection borrows one, so that an idle one owns
+/// none and a busy one allocates nothing.
 class BufferPool {
 public:
     std::string take();
@@ -32,13 +33,15 @@ private:
     std::size_t total_bytes_ = 0;
 };
 
-/// The bytes of one accepted connection. libwebsockets carries them (its raw role: socket, later TLS, event loop);
-/// what they mean is for the derived class. Output of one loop turn goes out with one write at its end.
+/// The bytes of one accepted connection. libwebsockets carries them (its raw role: socket, later TLS, event
+/// loop); what they mean is for the derived class. Output of one loop turn goes out with one write at its
+/// end.
 ///
-/// Why not libwebsockets' HTTP and WebSocket roles (4.1.6): a Sec-WebSocket-Protocol of more than 126 bytes, which any
-/// token is, ends the connection without an answer or a callback (lws_process_ws_upgrade copies it into 128 bytes);
-/// close codes 1012 to 1014 of clients become 1002; unmasked frames are taken; of several pings in one read one is
-/// answered; a length over 2^63 is dropped without a close frame; and each connection owns a receive buffer.
+/// Why not libwebsockets' HTTP and WebSocket roles (4.1.6): a Sec-WebSocket-Protocol of more than 126 bytes,
+/// which any token is, ends the connection without an answer or a callback (lws_process_ws_upgrade copies it
+/// into 128 bytes); close codes 1012 to 1014 of clients become 1002; unmasked frames are taken; of several
+/// pings in one read one is answered; a length over 2^63 is dropped without a close frame; and each
+/// connection owns a receive buffer.
 class ServerStream : public Flushable {
 public:
     ServerStream(LoopCore& loop, BufferPool& buffers) : loop_(loop), buffers_(buffers) {}
@@ -52,8 +55,13 @@ public:
     void output_changed() { loop_.flush_later(*this); }
     /// Not yet taken by the system, at most.
     std::size_t pending_bytes() const noexcept { return output_.size() - written_ + in_library_; }
-    /// Writes what is pending, then ends our half of the connection; what still comes is for handle_bytes().
-    void finish();
+    enum class Ending : std::uint8_t {
+        at_once, ///< the peer has said its last
+        linger,  ///< our half only: while the peer still sends, closing all would take our last bytes from it
+                 ///< (RST)
+    };
+    /// Ends the connection when all that is pending is written; what still comes is for handle_bytes().
+    void finish(Ending);
     /// Ends the connection soon; handle_gone() follows, handle_bytes() does not.
     void kill() noexcept;
 
@@ -80,7 +88,7 @@ private:
     std::size_t written_ = 0;    // of output_
     std::size_t in_library_ = 0; // of the last write, at most
     bool is_stalled_ = false;
-    bool is_finishing_ = false;
+    std::optional<Ending> finishing_;
     bool is_killed_ = false;
 };
 

@@ -29,7 +29,8 @@ Connection::~Connection() = default;
 
 bool Connection::has_room(std::size_t bytes) {
     const std::size_t pending = pending_bytes();
-    if (pending == 0 || pending + bytes <= shard_.options().max_pending_bytes) return true; // always room for one
+    if (pending == 0 || pending + bytes <= shard_.options().max_pending_bytes)
+        return true; // always room for one
     shard_.count_slow_consumer(*this);
     close(1013, "too slow");
     return false;
@@ -56,12 +57,12 @@ void Connection::close(std::uint16_t code, std::string_view reason) {
     shard_.end_session(*this);
 }
 
-void Connection::finish_soon() {
+void Connection::finish_soon(Ending ending) {
     phase_ = Phase::finishing;
     head_ = {};
     parser_.reset();
     shard_.set_deadline(*this, DeadlineKind::close);
-    finish();
+    finish(ending);
 }
 
 void Connection::stop() {
@@ -70,7 +71,7 @@ void Connection::stop() {
 
 void Connection::handle_deadline() {
     if (phase_ != Phase::http) return kill();
-    if (head_.empty()) return finish_soon();
+    if (head_.empty()) return finish_soon(Ending::linger);
     respond(HttpAnswer::error(408, "the request did not arrive in time"), BodyPart::send, AfterAnswer::close);
 }
 
@@ -147,7 +148,7 @@ void Connection::respond(const HttpAnswer& http_answer, BodyPart part, AfterAnsw
     append_http_answer(output(), http_answer, part, after);
     output_changed();
     if (after == AfterAnswer::close) {
-        finish_soon();
+        finish_soon(Ending::linger);
     } else {
         shard_.set_deadline(*this, DeadlineKind::request);
     }
@@ -194,11 +195,11 @@ void Connection::take_event(const WebSocketEvent& event) {
     case Kind::pong: shard_.note_activity(*this); return;
     case Kind::close:
         close(event.code, {}); // the echo; ignored if ours went first
-        return finish_soon();
+        return finish_soon(Ending::at_once);
     case Kind::failure:
         shard_.report_broken_frame(event);
         close(event.code, {}); // Phoenix gives no reason either
-        return finish_soon();
+        return finish_soon(Ending::linger);
     }
 }
 

@@ -32,7 +32,8 @@ public:
         http,
         open,
         closing,   ///< our close frame is on its way, the client's is awaited
-        finishing, ///< nothing more is said; what the client still sends is discarded until it ends the connection
+        finishing, ///< nothing more is said; what the client still sends is discarded until it ends the
+                   ///< connection
     };
 
     Connection(Shard&, std::string peer);
@@ -68,14 +69,14 @@ private:
     void upgrade(UpgradeRequest);
     void take_frames(std::span<char>);
     void take_event(const protocol::WebSocketEvent&);
-    void finish_soon();
+    void finish_soon(Ending);
     bool has_room(std::size_t bytes);
 
     Shard& shard_;
     Phase phase_ = Phase::http;
-    std::string head_;             // bytes of requests that are not answered yet
-    std::size_t scanned_ = 0;      // of head_, for its end
-    std::uint64_t body_left_ = 0;  // of a request that is answered already
+    std::string head_;            // bytes of requests that are not answered yet
+    std::size_t scanned_ = 0;     // of head_, for its end
+    std::uint64_t body_left_ = 0; // of a request that is answered already
     std::optional<protocol::WebSocketParser> parser_;
     std::optional<protocol::server::SessionId> session_;
     bool session_has_ended_ = false;

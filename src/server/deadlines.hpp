@@ -9,8 +9,8 @@
 
 namespace phx::shell {
 
-/// What a connection has to do in time. Each has one duration for all connections, so that the order in which they
-/// are set is the order in which they pass.
+/// What a connection has to do in time. Each has one duration for all connections, so that the order in which
+/// they are set is the order in which they pass.
 enum class DeadlineKind : std::uint8_t { request, write, close, count_ };
 
 class Deadlines;
@@ -35,8 +35,8 @@ private:
     Deadline* next_ = nullptr;
 };
 
-/// Thousands of deadlines, each set and cleared in constant time: a queue for every kind. (libwebsockets' own sorted
-/// list is walked from its head for every insertion.)
+/// Thousands of deadlines, each set and cleared in constant time: a queue for every kind. (libwebsockets' own
+/// sorted list is walked from its head for every insertion.)
 class Deadlines {
 public:
     void set_duration(DeadlineKind kind, protocol::Duration duration) { queue(kind).duration = duration; }

@@ -14,7 +14,8 @@ char lower(char c) noexcept { return c >= 'A' && c <= 'Z' ? static_cast<char>(c 
 
 bool is_token_char(char c) noexcept {
     constexpr std::string_view marks = "!#$%&'*+-.^_`|~"; // RFC 9110 section 5.6.2
-    return (c >= '0' && c <= '9') || (lower(c) >= 'a' && lower(c) <= 'z') || marks.find(c) != std::string_view::npos;
+    return (c >= '0' && c <= '9') || (lower(c) >= 'a' && lower(c) <= 'z') ||
+           marks.find(c) != std::string_view::npos;
 }
 
 bool is_token(std::string_view text) noexcept {
@@ -64,7 +65,8 @@ ParsedHead parse_request_line(std::string_view line, HttpRequest& request) {
 ParsedHead parse_header(std::string_view line, HttpRequest& request) {
     const std::size_t colon = line.find(':');
     // White space before the colon, and lines that continue the one before, are how requests are smuggled.
-    if (colon == std::string_view::npos || !is_token(line.substr(0, colon))) return refuse(400, "malformed header");
+    if (colon == std::string_view::npos || !is_token(line.substr(0, colon)))
+        return refuse(400, "malformed header");
     const std::string_view value = trim(line.substr(colon + 1));
     if (!std::all_of(value.begin(), value.end(), is_value_char)) return refuse(400, "malformed header");
     request.headers.emplace_back(line.substr(0, colon), value);
@@ -93,7 +95,8 @@ ParsedHead check_length(HttpRequest& request) {
 ParsedHead check_meaning(HttpRequest& request) {
     const auto is_host = [](const auto& header) { return equals_ignoring_case(header.first, "host"); };
     const auto hosts = std::count_if(request.headers.begin(), request.headers.end(), is_host);
-    if (hosts > 1 || (hosts == 0 && request.minor_version == 1)) return refuse(400, "exactly one host header is needed");
+    if (hosts > 1 || (hosts == 0 && request.minor_version == 1))
+        return refuse(400, "exactly one host header is needed");
     if (const ParsedHead length = check_length(request); length.status == Status::refused) return length;
     request.keep_alive = request.minor_version == 1 && !request.header_has_token("connection", "close");
     return fine();

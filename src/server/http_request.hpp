@@ -14,7 +14,8 @@ struct HttpRequest {
     std::string_view path = {};  ///< not decoded
     std::string_view query = {}; ///< without the '?'
     int minor_version = 1;
-    std::vector<std::pair<std::string_view, std::string_view>> headers = {}; ///< values without outer white space
+    std::vector<std::pair<std::string_view, std::string_view>> headers =
+        {}; ///< values without outer white space
     std::uint64_t content_length = 0;
     bool chunked = false;    ///< or any other transfer coding
     bool keep_alive = false; ///< what the client wants
@@ -39,9 +40,11 @@ struct ParsedHead {
     const char* reason = "";
 };
 
-/// Reads the head of a request, strictly (RFC 9112): lines end in CRLF, no folded headers, one Host, one length. What
-/// two parsers could read differently is refused. `scanned` remembers how far the end was looked for; start with 0.
-ParsedHead parse_request_head(std::string_view bytes, HttpRequest&, std::size_t& scanned, const HeadLimits& = {});
+/// Reads the head of a request, strictly (RFC 9112): lines end in CRLF, no folded headers, one Host, one
+/// length. What two parsers could read differently is refused. `scanned` remembers how far the end was looked
+/// for; start with 0.
+ParsedHead parse_request_head(std::string_view bytes, HttpRequest&, std::size_t& scanned,
+                              const HeadLimits& = {});
 
 bool equals_ignoring_case(std::string_view a, std::string_view b) noexcept;
 

@@ -39,7 +39,8 @@ std::string place(const std::string& host, std::uint16_t port) {
 
 Failure cannot_listen(const std::string& where, int error) {
     const char* remedy = "";
-    if (error == EADDRINUSE) remedy = "; end the program that uses the port, or take another (0: any free one)";
+    if (error == EADDRINUSE)
+        remedy = "; end the program that uses the port, or take another (0: any free one)";
     if (error == EACCES) remedy = "; ports below 1024 need privileges, take a higher one";
     if (error == EADDRNOTAVAIL) remedy = "; this machine has no such address, take one of its own";
     return fail(Errc::system_failure, "cannot listen on " + where + ": " + std::strerror(error) + remedy);
@@ -93,7 +94,8 @@ Result<ListeningSocket> ListeningSocket::open(const std::string& host, std::uint
     hints.ai_socktype = SOCK_STREAM;
     hints.ai_flags = AI_PASSIVE | AI_NUMERICSERV;
     addrinfo* list = nullptr;
-    if (const int error = ::getaddrinfo(host.c_str(), std::to_string(port).c_str(), &hints, &list); error != 0) {
+    if (const int error = ::getaddrinfo(host.c_str(), std::to_string(port).c_str(), &hints, &list);
+        error != 0) {
         return fail(Errc::invalid_argument, "cannot listen on \"" + host + "\": " + ::gai_strerror(error) +
                                                 "; give an address of this machine, such as 127.0.0.1");
     }

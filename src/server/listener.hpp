@@ -15,8 +15,8 @@ class ListeningSocket {
 public:
     enum class Reach : std::uint8_t { loopback_only, network };
 
-    /// Any thread; blocks while a name is resolved. Errors: invalid_argument (no such host, or one that is not loopback
-    /// although `allowed` says so), system_failure (address in use).
+    /// Any thread; blocks while a name is resolved. Errors: invalid_argument (no such host, or one that is
+    /// not loopback although `allowed` says so), system_failure (address in use).
     static Result<ListeningSocket> open(const std::string& host, std::uint16_t port, Reach allowed);
 
     ListeningSocket(ListeningSocket&&) noexcept;
@@ -32,8 +32,8 @@ private:
     std::uint16_t port_;
 };
 
-/// Accepts on a loop. (libwebsockets' own listener cannot say why a bind failed, and cannot share a port between the
-/// contexts of several threads.) Loop thread only.
+/// Accepts on a loop. (libwebsockets' own listener cannot say why a bind failed, and cannot share a port
+/// between the contexts of several threads.) Loop thread only.
 class Acceptor {
 public:
     /// `accepted` gets each descriptor, non-blocking and without Nagle's delay, and the address of the peer.

@@ -36,7 +36,8 @@ std::string_view reason_phrase(int status) noexcept {
     }
 }
 
-/// The query as `{"name":"value",...}`: the last of equal names wins, as in Plug. None if a value is not UTF-8.
+/// The query as `{"name":"value",...}`: the last of equal names wins, as in Plug. None if a value is not
+/// UTF-8.
 std::optional<std::string> params_json(std::string_view query, std::string& vsn, bool& has_vsn) {
     std::vector<std::pair<std::string, std::string>> params;
     while (!query.empty()) {
@@ -46,14 +47,16 @@ std::optional<std::string> params_json(std::string_view query, std::string& vsn,
         if (pair.empty()) continue;
         const std::size_t equals = pair.find('=');
         std::string name = protocol::percent_decode(pair.substr(0, equals));
-        std::string value =
-            equals == std::string_view::npos ? std::string{} : protocol::percent_decode(pair.substr(equals + 1));
+        std::string value = equals == std::string_view::npos
+                                ? std::string{}
+                                : protocol::percent_decode(pair.substr(equals + 1));
         if (!protocol::is_utf8(name) || !protocol::is_utf8(value)) return std::nullopt;
         if (name == "vsn") {
             vsn = value;
             has_vsn = true;
         }
-        const auto same = std::find_if(params.begin(), params.end(), [&](const auto& p) { return p.first == name; });
+        const auto same =
+            std::find_if(params.begin(), params.end(), [&](const auto& p) { return p.first == name; });
         if (same != params.end()) {
             same->second = std::move(value);
         } else {
@@ -95,8 +98,8 @@ std::string quoted(std::string_view value) {
 std::optional<HttpAnswer> check_handshake(const HttpRequest& request) {
     const auto must_contain = [&](std::string_view name, std::string_view token) {
         const std::string got = request.has_header(name) ? quoted(request.header(name)) : std::string{};
-        return HttpAnswer::text(400, "'" + std::string(name) + "' header must contain '" + std::string(token) +
-                                         "', got [" + got + "]");
+        return HttpAnswer::text(400, "'" + std::string(name) + "' header must contain '" +
+                                         std::string(token) + "', got [" + got + "]");
     };
     if (request.method != "GET") return HttpAnswer::empty(400);
     if (!request.header_has_token("connection", "upgrade")) return must_contain("connection", "upgrade");
@@ -110,7 +113,8 @@ std::optional<HttpAnswer> check_handshake(const HttpRequest& request) {
     const std::string_view version = request.header("sec-websocket-version");
     if (version != "13") {
         const std::string got = request.has_header("sec-websocket-version") ? quoted(version) : std::string{};
-        HttpAnswer answer = HttpAnswer::text(400, "'sec-websocket-version' header must equal '13', got [" + got + "]");
+        HttpAnswer answer =
+            HttpAnswer::text(400, "'sec-websocket-version' header must equal '13', got [" + got + "]");
         answer.extra_headers = "sec-websocket-version: 13\r\n"; // RFC 6455 section 4.2.2
         return answer;
     }
@@ -181,7 +185,8 @@ void append_http_answer(std::string& out, const HttpAnswer& answer, BodyPart par
 }
 
 Routed route(const HttpRequest& request, const std::vector<Endpoint>& endpoints) {
-    if (const Endpoint* endpoint = find_endpoint(request.path, endpoints)) return route_websocket(request, *endpoint);
+    if (const Endpoint* endpoint = find_endpoint(request.path, endpoints))
+        return route_websocket(request, *endpoint);
     if (request.path != "/health") return HttpAnswer::error(404, "not found");
     if (request.method != "GET" && request.method != "HEAD") {
         HttpAnswer answer = HttpAnswer::error(405, "method not allowed");
@@ -206,7 +211,8 @@ HttpAnswer refusal(const phx::server::ConnectAnswer& refused, Dialect dialect) {
 }
 
 void append_upgrade_answer(std::string& out, const UpgradeRequest& request) {
-    out += "HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: Upgrade\r\nsec-websocket-accept: ";
+    out += "HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: "
+           "Upgrade\r\nsec-websocket-accept: ";
     out += request.accept_key;
     out += request.phoenix_subprotocol ? "\r\nsec-websocket-protocol: phoenix\r\n\r\n" : "\r\n\r\n";
 }

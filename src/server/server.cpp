@@ -31,8 +31,10 @@ public:
     Result<std::uint16_t> start() {
         std::lock_guard lifecycle(lifecycle_mutex_);
         std::lock_guard lock(mutex_);
-        if (state_ != State::new_) return fail(Errc::invalid_argument, "start(): a server starts once, make another");
-        const auto reach = options_.authorize ? ListeningSocket::Reach::network : ListeningSocket::Reach::loopback_only;
+        if (state_ != State::new_)
+            return fail(Errc::invalid_argument, "start(): a server starts once, make another");
+        const auto reach =
+            options_.authorize ? ListeningSocket::Reach::network : ListeningSocket::Reach::loopback_only;
         auto socket = ListeningSocket::open(options_.host, options_.port, reach);
         if (!socket) return Failure{socket.error()};
         const std::uint16_t port = socket->port();
@@ -45,8 +47,8 @@ public:
         bool is_serving = false;
         loop_->call([&] {
             try {
-                auto shard = std::make_shared<Shard>(*loop_, options_, std::move(patterns_), *std::move(socket),
-                                                     counters_);
+                auto shard = std::make_shared<Shard>(*loop_, options_, std::move(patterns_),
+                                                     *std::move(socket), counters_);
                 loop_->add_member(shard);
                 shard_ = shard;
                 is_serving = true;
@@ -72,7 +74,8 @@ public:
     void broadcast(std::string topic, std::string event, Payload payload) {
         std::lock_guard lock(mutex_);
         if (state_ != State::running) return;
-        loop_->post([shard = shard_, topic = std::move(topic), event = std::move(event), payload = std::move(payload)] {
+        loop_->post([shard = shard_, topic = std::move(topic), event = std::move(event),
+                     payload = std::move(payload)] {
             if (const auto alive = shard.lock()) alive->broadcast(topic, event, payload);
         });
     }

@@ -63,13 +63,13 @@ Shard::Shard(LoopCore& loop, const phx::server::Options& options, Patterns patte
     : loop_(loop), options_(options), counters_(std::move(counters)), machine_(machine_config(options)),
       handlers_(add_patterns(machine_, std::move(patterns))), timer_(loop, [this] { tick(); }),
       vhost_(create_server_vhost(loop.lws())) {
-    if (!vhost_) throw std::system_error(std::make_error_code(std::errc::not_enough_memory), "libwebsockets vhost");
+    if (!vhost_)
+        throw std::system_error(std::make_error_code(std::errc::not_enough_memory), "libwebsockets vhost");
     deadlines_.set_duration(DeadlineKind::request, options.timeouts.request);
     deadlines_.set_duration(DeadlineKind::write, options.timeouts.write);
     deadlines_.set_duration(DeadlineKind::close, options.timeouts.close);
-    acceptor_.emplace(loop.uv(), std::move(socket), [this](int descriptor, std::string peer) {
-        accept(descriptor, std::move(peer));
-    });
+    acceptor_.emplace(loop.uv(), std::move(socket),
+                      [this](int descriptor, std::string peer) { accept(descriptor, std::move(peer)); });
 }
 
 Shard::~Shard() { assert(connections_.empty()); }
@@ -108,9 +108,11 @@ phx::server::ConnectAnswer Shard::judge(const phx::server::ConnectRequest& reque
     if (!options_.authorize) return answer;
     try {
         answer = options_.authorize(request);
-        if (answer.http_status == 0 || (answer.http_status >= 300 && answer.http_status <= 599)) return answer;
+        if (answer.http_status == 0 || (answer.http_status >= 300 && answer.http_status <= 599))
+            return answer;
         report(fail(Errc::invalid_argument, "authorize answered with the HTTP status " +
-                                                std::to_string(answer.http_status) + ", which refuses nothing")
+                                                std::to_string(answer.http_status) +
+                                                ", which refuses nothing")
                    .error);
     } catch (const std::exception& thrown) {
         report(fail(Errc::cancelled, std::string("authorize threw: ") + thrown.what()).error);
@@ -150,7 +152,8 @@ void Shard::note_activity(Connection& connection) {
 }
 
 void Shard::end_session(Connection& connection) {
-    if (!connection.session() || find(*connection.session()) != &connection || connection.session_has_ended()) return;
+    if (!connection.session() || find(*connection.session()) != &connection || connection.session_has_ended())
+        return;
     connection.note_session_end();
     later_.push_back({Later::What::closed, *connection.session()});
     pump();
@@ -266,7 +269,8 @@ bool Shard::run_handler(MemberId id, PatternId pattern, const char* name, Handle
     const auto member = machine_.member(id);
     const Connection* const connection = member ? find(member->session) : nullptr;
     if (!connection) return false;
-    const phx::server::Context context{connection->record(), member->topic, member->params, member->state, {}};
+    const phx::server::Context context{
+        connection->record(), member->topic, member->params, member->state, {}};
     std::string what;
     try {
         handler(context, handlers_[static_cast<std::size_t>(pattern)]);
@@ -276,7 +280,8 @@ bool Shard::run_handler(MemberId id, PatternId pattern, const char* name, Handle
     } catch (...) {
         what = "something that is no std::exception";
     }
-    report(fail(Errc::cancelled, std::string(name) + " of topic " + quoted(member->topic) + " threw: " + what).error);
+    report(fail(Errc::cancelled, std::string(name) + " of topic " + quoted(member->topic) + " threw: " + what)
+               .error);
     return false;
 }
 
@@ -284,10 +289,11 @@ template <class Handler>
 void Shard::run_actions(MemberId id, PatternId pattern, phx::server::ReplyTo reply_to, const char* name,
                         Handler&& handler) {
     phx::server::Actions actions;
-    const bool is_done = run_handler(id, pattern, name, [&](phx::server::Context context, const auto& handlers) {
-        context.reply_to = reply_to;
-        actions = handler(context, handlers);
-    });
+    const bool is_done =
+        run_handler(id, pattern, name, [&](phx::server::Context context, const auto& handlers) {
+            context.reply_to = reply_to;
+            actions = handler(context, handlers);
+        });
     if (is_done) {
         machine_.apply(loop_.now(), id, reply_to, std::move(actions));
     } else {
@@ -323,7 +329,8 @@ void Shard::on(const event::MessageOut& message) {
 void Shard::on(const event::InfoDue& due) {
     run_actions(due.member, due.pattern, {}, "handle_info",
                 [&](const phx::server::Context& context, const phx::server::Handlers& handlers) {
-                    return handlers.handle_info ? handlers.handle_info(context, due.info) : phx::server::Actions{};
+                    return handlers.handle_info ? handlers.handle_info(context, due.info)
+                                                : phx::server::Actions{};
                 });
 }
 
@@ -348,8 +355,8 @@ void Shard::report_broken_frame(const protocol::WebSocketEvent& event) {
 void Shard::count_slow_consumer(const Connection& connection) {
     counters_->slow_consumers.fetch_add(1, std::memory_order_relaxed);
     report(fail(Errc::buffer_full,
-                "connection " + connection.record().id + " of " + connection.record().peer + " reads too slowly: " +
-                    std::to_string(connection.pending_bytes()) +
+                "connection " + connection.record().id + " of " + connection.record().peer +
+                    " reads too slowly: " + std::to_string(connection.pending_bytes()) +
                     " bytes wait for it, it is closed with 1013; see Options::max_pending_bytes",
                 Origin::peer)
                .error);

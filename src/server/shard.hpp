@@ -90,13 +90,13 @@ private:
     void on(const protocol::server::event::Ended&);
     void on(const protocol::server::event::FrameDropped&);
 
-    /// Calls `handler(context, handlers)` for a member. False if the member is gone or the handler threw, which is
-    /// reported.
+    /// Calls `handler(context, handlers)` for a member. False if the member is gone or the handler threw,
+    /// which is reported.
     template <class Handler>
     bool run_handler(protocol::server::MemberId, protocol::server::PatternId, const char* name, Handler&&);
     template <class Handler>
-    void run_actions(protocol::server::MemberId, protocol::server::PatternId, phx::server::ReplyTo, const char* name,
-                     Handler&&);
+    void run_actions(protocol::server::MemberId, protocol::server::PatternId, phx::server::ReplyTo,
+                     const char* name, Handler&&);
 
     LoopCore& loop_;
     const phx::server::Options& options_;

@@ -32,7 +32,8 @@ Result<ListenAddress> parse_listen_address(std::string_view text) {
     address.host = std::string(host);
     const char* const end = port.data() + port.size();
     const auto [stop, error] = std::from_chars(port.data(), end, address.port);
-    if (port.empty() || error != std::errc{} || stop != end) return bad_address(text, "the port must be 0 to 65535");
+    if (port.empty() || error != std::errc{} || stop != end)
+        return bad_address(text, "the port must be 0 to 65535");
     return address;
 }
 

@@ -11,10 +11,11 @@ namespace {
 
 constexpr int usage_error = 2;
 
-constexpr const char* footer_head =
-    "WebSocket paths: /socket/websocket (as Phoenix), /realtime/v1/websocket (as Supabase). GET /health says whether it\n"
-    "is alive. When it serves it prints \"listening on HOST:PORT\" to stdout; everything else goes to stderr. SIGINT and\n"
-    "SIGTERM close every connection with 1012.\n\n";
+constexpr const char* footer_head = "WebSocket paths: /socket/websocket (as Phoenix), /realtime/v1/websocket "
+                                    "(as Supabase). GET /health says whether it\n"
+                                    "is alive. When it serves it prints \"listening on HOST:PORT\" to "
+                                    "stdout; everything else goes to stderr. SIGINT and\n"
+                                    "SIGTERM close every connection with 1012.\n\n";
 constexpr const char* footer_tail =
     "\nExit codes: 0 stopped by a signal, 1 cannot serve (address in use, ...), 2 usage.\n"
     "Example: phx-server --listen 127.0.0.1:0 --insecure-no-auth";
@@ -28,7 +29,8 @@ int run(int argc, char** argv) {
     CLI::App app("A server for Phoenix Channels and Supabase Realtime clients.", "phx-server");
     app.add_option("--listen", listen, "HOST:PORT to listen on, IPv6 in brackets; port 0 is any free one")
         ->capture_default_str();
-    app.add_flag("--insecure-no-auth", no_auth, "Let everybody in; on loopback addresses only. Needed, for now");
+    app.add_flag("--insecure-no-auth", no_auth,
+                 "Let everybody in; on loopback addresses only. Needed, for now");
     app.add_flag("-v,--verbose", verbose, "Also report what clients do wrong");
     app.set_version_flag("--version", "phx-server " PHX_VERSION_STRING);
     app.footer(std::string(footer_head) + phx::tools::echo_help + footer_tail);

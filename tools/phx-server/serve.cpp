@@ -48,8 +48,10 @@ phx::server::Options server_options(const ServeOptions& options) {
 
 int serve(const ServeOptions& options) {
     if (options.authentication == Authentication::required) {
-        complain(options, "there is no authentication yet, so it must be waived: add --insecure-no-auth, on a loopback "
-                          "address, to let everybody in who can reach it");
+        complain(
+            options,
+            "there is no authentication yet, so it must be waived: add --insecure-no-auth, on a loopback "
+            "address, to let everybody in who can reach it");
         return refused;
     }
     const sigset_t signals = block_signals();

@@ -17,10 +17,10 @@ struct ServeOptions {
     Verbosity verbosity = Verbosity::own_faults;
 };
 
-/// The program `phx-server`: `realtime:*` and the echo channel, until SIGINT or SIGTERM, which close every connection
-/// with 1012. Prints "listening on HOST:PORT" to stdout once it serves, everything else to stderr. Returns the exit
-/// code: 0 stopped by a signal, 1 cannot serve, 2 refused by what the options say. Call it on the main thread, before
-/// there are others: they inherit its blocked signals.
+/// The program `phx-server`: `realtime:*` and the echo channel, until SIGINT or SIGTERM, which close every
+/// connection with 1012. Prints "listening on HOST:PORT" to stdout once it serves, everything else to stderr.
+/// Returns the exit code: 0 stopped by a signal, 1 cannot serve, 2 refused by what the options say. Call it
+/// on the main thread, before there are others: they inherit its blocked signals.
 int serve(const ServeOptions&);
 
 } // namespace phx::tools
