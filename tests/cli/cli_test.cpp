@@ -146,7 +146,7 @@ TEST_F(Cli, TopicsOfTheSupabaseEndpointGetTheirPrefix) {
 }
 
 TEST_F(Cli, ListenFiltersEventsAndSaysWhenFewerArrived) {
-    Process listener({cli, "listen", url, "room:a", "--event", "other", "--count", "1", "--timeout", "1s"});
+    Process listener({cli, "listen", "--event", "other", url, "room:a", "--count", "1", "--timeout", "1s"});
     ASSERT_TRUE(listener.err_line_with("joined room:a"));
     EXPECT_EQ(run({cli, "push", url, "room:a", "shout"}).exit_code, 0);
     const auto result = listener.finish();

@@ -11,6 +11,8 @@
 #include <fstream>
 #include <iostream>
 #include <iterator>
+#include <memory>
+#include <utility>
 
 namespace phx::cli {
 
@@ -24,9 +26,11 @@ void add_connect_options(CLI::App& verb, ConnectArgs& args) {
         "--token", args.token,
         "token of the connection; better in the environment variable PHX_TOKEN, since ps shows arguments");
     verb.add_option("--param", args.params, "query parameter of the connect, as NAME=VALUE")
-        ->type_name("NAME=VALUE");
+        ->type_name("NAME=VALUE")
+        ->allow_extra_args(false);
     verb.add_option("-H,--header", args.headers, "header of the upgrade request, as 'Name: value'")
-        ->type_name("HEADER");
+        ->type_name("HEADER")
+        ->allow_extra_args(false);
     verb.add_option("--vsn", args.vsn, "protocol version, 1.0.0 or 2.0.0")->capture_default_str();
     verb.add_option("--cacert", args.ca_file, "PEM file of the authorities to trust instead of the system's");
     verb.add_option("--cert", args.cert_file, "PEM file of our own certificate");
@@ -44,6 +48,40 @@ void add_connect_options(CLI::App& verb, ConnectArgs& args) {
     auto* json =
         verb.add_flag("--json", args.as_json, "print NDJSON: ts topic event ref join_ref status payload");
     verb.add_flag("--raw", args.as_raw, "print payloads alone")->excludes(json);
+}
+
+namespace {
+
+class VerbFormatter : public CLI::Formatter {
+public:
+    VerbFormatter(std::string words, std::string description)
+        : words_(std::move(words)), description_(std::move(description)) {}
+    std::string make_usage(const CLI::App* app, std::string name) const override {
+        std::string usage =
+            "Usage: " + (name.empty() ? app->get_name() : name) + " " + words_ + " [OPTIONS]\n";
+        if (!description_.empty()) usage += description_ + "\n";
+        return usage;
+    }
+
+private:
+    std::string words_, description_;
+};
+
+} // namespace
+
+void take_words(CLI::App& verb, std::string names, std::string description) {
+    verb.allow_extras();
+    verb.formatter(std::make_shared<VerbFormatter>(std::move(names), std::move(description)));
+}
+
+std::vector<std::string> words_of(const CLI::App& verb) {
+    auto words = verb.remaining();
+    for (const auto& word : words) {
+        const bool number = word.size() > 1 && word[1] >= '0' && word[1] <= '9';
+        if (word.size() > 1 && word[0] == '-' && !number)
+            usage_error("unknown option " + word + "; see --help");
+    }
+    return words;
 }
 
 std::vector<std::string> take_url(ConnectArgs& args, std::vector<std::string> words,

@@ -43,6 +43,12 @@ struct ConnectArgs {
 
 void add_connect_options(CLI::App& verb, ConnectArgs&);
 
+/// The verb takes words, which words_of() gives after the parse. Not as an option of CLI11: that takes a word like
+/// `[1,2]` apart, and JSON arrays are payloads here.
+void take_words(CLI::App& verb, std::string names, std::string description);
+/// Usage error for a word that is an unknown option.
+std::vector<std::string> words_of(const CLI::App& verb);
+
 /// Ends the program with exit code 2 and one line.
 [[noreturn]] void usage_error(const std::string& message);
 

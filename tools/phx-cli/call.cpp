@@ -51,12 +51,14 @@ ExitCode run(Call& args) {
 void add_call(CLI::App& app, int& exit_code) {
     auto args = std::make_shared<Call>();
     auto* verb = app.add_subcommand("call", "join, push one event, wait for its reply and print it");
-    verb->add_option("URL TOPIC EVENT JSON", args->words, "JSON may be @FILE, or - for standard input")
-        ->expected(-1);
+    take_words(*verb, "URL TOPIC EVENT JSON", "JSON may be @FILE, or - for standard input");
     verb->add_option("--binary", args->binary, "push these bytes instead of JSON")->type_name("FILE");
     verb->add_option("--join", args->join, "payload of the join: JSON, @FILE or -")->type_name("JSON");
     add_connect_options(*verb, args->connect);
-    verb->callback([args, &exit_code] { exit_code = static_cast<int>(run(*args)); });
+    verb->callback([args, verb, &exit_code] {
+        args->words = words_of(*verb);
+        exit_code = static_cast<int>(run(*args));
+    });
 }
 
 } // namespace phx::cli

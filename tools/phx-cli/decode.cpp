@@ -113,13 +113,15 @@ ExitCode run(const Decode& args) {
 void add_decode(CLI::App& app, int& exit_code) {
     auto args = std::make_shared<Decode>();
     auto* verb = app.add_subcommand("decode", "show frames of the wire as JSON, one line each");
-    verb->add_option("FRAME", args->frames,
-                     "frames; without any, each line of standard input is one; 'hex 00ab..' is binary")
-        ->expected(-1);
+    take_words(*verb, "FRAME",
+               "frames; without any, each line of standard input is one; 'hex 00ab..' is binary");
     verb->add_option("--vsn", args->vsn, "protocol version, 1.0.0 or 2.0.0")->capture_default_str();
     verb->add_flag("--to-server", args->to_server, "the frames travel from the client to the server");
     verb->add_flag("--hex", args->hex, "every frame is binary, written in hexadecimal");
-    verb->callback([args, &exit_code] { exit_code = static_cast<int>(run(*args)); });
+    verb->callback([args, verb, &exit_code] {
+        args->frames = words_of(*verb);
+        exit_code = static_cast<int>(run(*args));
+    });
 }
 
 } // namespace phx::cli

@@ -62,15 +62,20 @@ ExitCode run(Listen& args) {
 void add_listen(CLI::App& app, int& exit_code) {
     auto args = std::make_shared<Listen>();
     auto* verb = app.add_subcommand("listen", "join topics and print what arrives");
-    verb->add_option("URL TOPIC...", args->words, "endpoint and topics")->expected(-1);
+    take_words(*verb, "URL TOPIC...", "endpoint and topics");
     verb->add_option("--event", args->events,
-                     "print this event only (repeatable); for broadcasts also the inner event");
+                     "print this event only (repeatable); for broadcasts also the inner event")
+        ->type_name("EVENT")
+        ->allow_extra_args(false);
     verb->add_option("--count", args->count, "end after so many messages");
     verb->add_option("--join", args->join, "payload of the join: JSON, @FILE or -")->type_name("JSON");
     verb->add_flag("--self", args->self, "realtime: also receive what this connection broadcasts");
     verb->add_flag("--presence", args->presence, "realtime: also receive presence");
     add_connect_options(*verb, args->connect);
-    verb->callback([args, &exit_code] { exit_code = static_cast<int>(run(*args)); });
+    verb->callback([args, verb, &exit_code] {
+        args->words = words_of(*verb);
+        exit_code = static_cast<int>(run(*args));
+    });
 }
 
 } // namespace phx::cli

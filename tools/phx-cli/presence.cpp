@@ -205,14 +205,17 @@ ExitCode run(PresenceArgs& args) {
 void add_presence(CLI::App& app, int& exit_code) {
     auto args = std::make_shared<PresenceArgs>();
     auto* verb = app.add_subcommand("presence", "show who is present on a topic");
-    verb->add_option("URL TOPIC", args->words, "endpoint and topic")->expected(-1);
+    take_words(*verb, "URL TOPIC", "endpoint and topic");
     verb->add_flag("--watch", args->watch, "go on: a live table on a terminal, a line per change otherwise");
     verb->add_option("--track", args->track, "be present with this meta until interrupted")
         ->type_name("JSON");
     verb->add_option("--presence-key", args->key, "key to be present under; the server makes one otherwise");
     verb->add_option("--join", args->join, "payload of the join: JSON, @FILE or -")->type_name("JSON");
     add_connect_options(*verb, args->connect);
-    verb->callback([args, &exit_code] { exit_code = static_cast<int>(run(*args)); });
+    verb->callback([args, verb, &exit_code] {
+        args->words = words_of(*verb);
+        exit_code = static_cast<int>(run(*args));
+    });
 }
 
 } // namespace phx::cli

@@ -97,8 +97,7 @@ ExitCode run(Push& args) {
 void add_push(CLI::App& app, int& exit_code) {
     auto args = std::make_shared<Push>();
     auto* verb = app.add_subcommand("push", "join and push one event, or many, without waiting for replies");
-    verb->add_option("URL TOPIC EVENT JSON", args->words, "JSON may be @FILE, or - for standard input")
-        ->expected(-1);
+    take_words(*verb, "URL TOPIC EVENT JSON", "JSON may be @FILE, or - for standard input");
     verb->add_flag("--lines", args->lines, "push each line of standard input, which must be JSON");
     verb->add_option("--repeat", args->repeat, "push so many times")->capture_default_str();
     verb->add_option("--interval", args->interval, "wait between two pushes")->type_name("DURATION");
@@ -106,7 +105,10 @@ void add_push(CLI::App& app, int& exit_code) {
         ->type_name("FILE");
     verb->add_option("--join", args->join, "payload of the join: JSON, @FILE or -")->type_name("JSON");
     add_connect_options(*verb, args->connect);
-    verb->callback([args, &exit_code] { exit_code = static_cast<int>(run(*args)); });
+    verb->callback([args, verb, &exit_code] {
+        args->words = words_of(*verb);
+        exit_code = static_cast<int>(run(*args));
+    });
 }
 
 } // namespace phx::cli

@@ -47,12 +47,14 @@ ExitCode run(Send& args) {
 void add_send(CLI::App& app, int& exit_code) {
     auto args = std::make_shared<Send>();
     auto* verb = app.add_subcommand("send", "send a Supabase broadcast to a realtime: topic");
-    verb->add_option("URL TOPIC EVENT JSON", args->words, "JSON may be @FILE, or - for standard input")
-        ->expected(-1);
+    take_words(*verb, "URL TOPIC EVENT JSON", "JSON may be @FILE, or - for standard input");
     verb->add_flag("--ack", args->ack, "wait until the server acknowledges it");
     verb->add_flag("--private", args->is_private, "join the private room of that name");
     add_connect_options(*verb, args->connect);
-    verb->callback([args, &exit_code] { exit_code = static_cast<int>(run(*args)); });
+    verb->callback([args, verb, &exit_code] {
+        args->words = words_of(*verb);
+        exit_code = static_cast<int>(run(*args));
+    });
 }
 
 } // namespace phx::cli

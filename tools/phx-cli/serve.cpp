@@ -1,6 +1,6 @@
+#include "tools/phx-server/serve.hpp"
 #include "args.hpp"
 #include "tools/phx-server/echo.hpp"
-#include "tools/phx-server/serve.hpp"
 #include "verbs.hpp"
 
 #include <memory>
