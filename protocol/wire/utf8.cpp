@@ -55,12 +55,20 @@ std::uint64_t run(std::uint64_t state, const char* bytes, std::size_t count) noe
     return state & 63;
 }
 
-constexpr std::size_t block_bytes = 32;
+constexpr std::size_t word_bytes = 8;
+constexpr std::size_t block_bytes = 4 * word_bytes;
+constexpr std::uint64_t top_bits = 0x8080808080808080u;
 
 bool is_ascii_block(const char* bytes) noexcept {
     std::uint64_t words[4];
     std::memcpy(words, bytes, sizeof words);
-    return ((words[0] | words[1] | words[2] | words[3]) & 0x8080808080808080u) == 0;
+    return ((words[0] | words[1] | words[2] | words[3]) & top_bits) == 0;
+}
+
+bool is_ascii_word(const char* bytes) noexcept {
+    std::uint64_t word;
+    std::memcpy(&word, bytes, sizeof word);
+    return (word & top_bits) == 0;
 }
 
 } // namespace
@@ -74,7 +82,15 @@ bool Utf8Validator::feed(std::string_view piece) noexcept {
         if (state == between && is_ascii_block(at)) continue;
         state = run(state, at, block_bytes);
     }
-    state_ = run(state, at, left);
+    for (; left >= word_bytes; at += word_bytes, left -= word_bytes) {
+        if (state == between && is_ascii_word(at)) continue;
+        state = run(state, at, word_bytes);
+    }
+    // The last word that reaches into what is left also holds bytes that are judged already: ASCII changes
+    // nothing.
+    const bool is_ascii_rest =
+        state == between && piece.size() >= word_bytes && left != 0 && is_ascii_word(at + left - word_bytes);
+    state_ = is_ascii_rest ? state : run(state, at, left);
     return state_ != refused;
 }
 

@@ -67,7 +67,6 @@ Result<void> WebSocketMachine::close(TimePoint now, std::uint16_t code, std::str
     if (state_ != State::open || is_eof_) return {};
     writer_.append_close(output_, code, reason);
     state_ = State::closing;
-    latest_ping_.reset();
     start_timeout();
     return {};
 }
@@ -85,6 +84,11 @@ void WebSocketMachine::cancel_send() { FrameWriter::cancel(output_, open_frame_)
 std::optional<WebSocketReport> WebSocketMachine::poll() {
     if (state_ != State::done) {
         while (const auto event = parser_.next()) {
+            if (event->kind <= WebSocketEvent::Kind::binary) {
+                if (state_ != State::open) continue;
+                const bool is_text = event->kind == WebSocketEvent::Kind::text;
+                return websocket::Message{is_text ? Opcode::text : Opcode::binary, event->payload};
+            }
             if (auto out = report(*event)) return out;
         }
         if (is_eof_) finish();
@@ -96,15 +100,10 @@ std::optional<WebSocketReport> WebSocketMachine::poll() {
                              is_clean ? websocket::Ending::clean : websocket::Ending::unclean};
 }
 
+/// Everything but messages.
 std::optional<WebSocketReport> WebSocketMachine::report(const WebSocketEvent& event) {
     using Kind = WebSocketEvent::Kind;
     switch (event.kind) {
-    case Kind::text:
-        if (state_ == State::open) return websocket::Message{Opcode::text, event.payload};
-        return std::nullopt;
-    case Kind::binary:
-        if (state_ == State::open) return websocket::Message{Opcode::binary, event.payload};
-        return std::nullopt;
     case Kind::ping:
         if (state_ == State::open) answer_ping(event.payload);
         return std::nullopt;
@@ -112,7 +111,7 @@ std::optional<WebSocketReport> WebSocketMachine::report(const WebSocketEvent& ev
         if (state_ == State::open) return websocket::Pong{event.payload};
         return std::nullopt;
     case Kind::close: handle_close_frame(event.code, event.payload); return std::nullopt;
-    case Kind::failure: break;
+    default: break;
     }
     if (state_ == State::open) {
         writer_.append_close(output_, event.code, event.payload);
@@ -153,7 +152,6 @@ void WebSocketMachine::handle_close_frame(std::uint16_t code, std::string_view r
 void WebSocketMachine::start_timeout() { deadline_ = now_ + config_.close_timeout; }
 
 void WebSocketMachine::finish() {
-    if (state_ == State::done) return;
     state_ = State::done;
     deadline_.reset();
     is_closed_due_ = true;

@@ -18,7 +18,8 @@ struct WebSocketConfig {
     std::size_t max_message_bytes = 16u << 20; ///< of the peer; a longer one fails the connection with 1009
     std::size_t max_output_bytes = 64u
                                    << 20; ///< not yet written; a send beyond it is refused with buffer_full
-    std::size_t max_pending_pongs = 128;  ///< not yet written; beyond it only the latest ping is answered; at least 1
+    std::size_t max_pending_pongs =
+        128; ///< not yet written; beyond it only the latest ping is answered; at least 1
     Duration close_timeout = std::chrono::seconds{5}; ///< of the whole closing handshake, as libwebsockets
     MaskSeed mask_seed = {};                          ///< clients only: from the random device
 };

@@ -102,7 +102,6 @@ WebSocketParser::Progress WebSocketParser::read_header(const char* bytes, std::s
     if (opcode_ == FrameOpcode::text || opcode_ == FrameOpcode::binary) {
         message_opcode_ = opcode_;
         in_message_ = true;
-        utf8_.reset();
     }
     return Progress::done;
 }

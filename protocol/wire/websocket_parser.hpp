@@ -91,7 +91,7 @@ private:
     FrameOpcode message_opcode_ = FrameOpcode::text;
     bool in_message_ = false; // its first frame came, its last did not
     bool is_message_lent_ = false;
-    Utf8Validator utf8_;
+    Utf8Validator utf8_;  // of text only, and so complete again when a message is
     std::string message_; // its bytes that came in earlier chunks and frames
 
     Phase phase_ = Phase::header;

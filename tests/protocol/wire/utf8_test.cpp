@@ -98,23 +98,29 @@ TEST(Utf8, JudgesEveryPairAndEveryHarderTripleAsTheDefinition) {
     }
 }
 
-TEST(Utf8, FindsAnInvalidSequenceAtEveryPlaceOfALongText) {
+TEST(Utf8, FindsAnInvalidSequenceAtEveryPlaceOfEveryLength) {
     for (const auto& invalid : invalid_texts) {
-        for (std::size_t place = 0; place < 100; ++place) {
-            std::string text(100, 'a');
-            text.insert(place, invalid);
-            ASSERT_FALSE(is_utf8(text)) << place;
+        for (std::size_t length = 0; length < 80; ++length) {
+            for (std::size_t place = 0; place <= length; ++place) {
+                std::string text(length, 'a');
+                text.insert(place, invalid);
+                Utf8Validator validator;
+                ASSERT_FALSE(validator.feed(text)) << place << " of " << length;
+            }
         }
     }
 }
 
-TEST(Utf8, AcceptsACharacterAtEveryPlaceOfALongText) {
+TEST(Utf8, AcceptsACharacterAtEveryPlaceOfEveryLength) {
     for (const std::string_view character : {"\u00e4", "\u20ac", "\U0001f600"}) {
-        for (std::size_t place = 0; place < 100; ++place) {
-            std::string text(100, 'a');
-            text.insert(place, character);
-            ASSERT_TRUE(is_utf8(text)) << place;
-            ASSERT_FALSE(is_utf8(text.substr(0, place + character.size() - 1))) << place;
+        for (std::size_t length = 0; length < 80; ++length) {
+            for (std::size_t place = 0; place <= length; ++place) {
+                std::string text(length, 'a');
+                text.insert(place, character);
+                ASSERT_TRUE(is_utf8(text)) << place << " of " << length;
+                text.resize(place + character.size() - 1);
+                ASSERT_FALSE(is_utf8(text)) << place << " of " << length;
+            }
         }
     }
 }

@@ -23,7 +23,7 @@ using StreamCases = std::vector<StreamCase>;
 // ignored.
 
 inline void add_framing_cases(StreamCases& cases) {
-    for (const std::size_t size : {0, 1, 125, 126, 127, 128, 300, 65535, 65536}) {
+    for (const std::size_t size : {0u, 1u, 125u, 126u, 127u, 128u, 300u, 65535u, 65536u}) {
         const std::string payload(size, '*');
         cases.push_back({"1.1 text of " + std::to_string(size), {text(payload)}, {"text " + payload}});
         std::string bytes(size, '\xfe');
@@ -200,11 +200,12 @@ inline void add_close_cases(StreamCases& cases) {
     cases.push_back({"7.5.1 reason is not UTF-8", {close(1000, "\xce\xba\xed\xa0\x80")}, {"failure 1007"}});
     cases.push_back({"7.5 reason ends within a character", {close(1000, "a\xc3")}, {"failure 1007"}});
     cases.push_back({"7.5 reason in UTF-8", {close(1000, "gr\u00fc\u00df")}, {"close 1000 gr\u00fc\u00df"}});
-    for (const unsigned code :
-         {1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014, 3000, 3999, 4000, 4999}) {
+    for (const unsigned code : {1000u, 1001u, 1002u, 1003u, 1007u, 1008u, 1009u, 1010u, 1011u, 1012u, 1013u,
+                                1014u, 3000u, 3999u, 4000u, 4999u}) {
         cases.push_back({"7.7 close code", {close(code, "r")}, {"close " + std::to_string(code) + " r"}});
     }
-    for (const unsigned code : {0, 1, 999, 1004, 1005, 1006, 1015, 1016, 1100, 2000, 2999, 5000, 65535}) {
+    for (const unsigned code :
+         {0u, 1u, 999u, 1004u, 1005u, 1006u, 1015u, 1016u, 1100u, 2000u, 2999u, 5000u, 65535u}) {
         cases.push_back(
             {"7.9 wrong close code " + std::to_string(code), {close(code), ping()}, {"failure 1002"}});
         cases.push_back({"7.9 wrong close code and reason", {close(code, "\xff")}, {"failure 1002"}});
@@ -241,12 +242,12 @@ inline void add_limit_cases(StreamCases& cases) {
                      {"ping abc", "close 1000 abc"},
                      2});
     cases.push_back({"9 only empty messages", {text(""), text("a")}, {"text ", "failure 1009"}, 0});
-    for (const std::size_t size : {0, 1, 125}) {
+    for (const std::size_t size : {0u, 1u, 125u}) {
         cases.push_back({"9 16 bits for " + std::to_string(size),
                          {with_form(LengthForm::bits_16, text(full.substr(0, size)))},
                          {"failure 1002"}});
     }
-    for (const std::size_t size : {0, 125, 126, 65535}) {
+    for (const std::size_t size : {0u, 125u, 126u, 65535u}) {
         cases.push_back({"9 64 bits for " + std::to_string(size),
                          {with_form(LengthForm::bits_64, binary(std::string(size, 'x')))},
                          {"failure 1002"}});

@@ -94,7 +94,7 @@ TEST(WebSocketFrame, BuildsManyFramesInOneBuffer) {
 TEST(WebSocketFrame, IsTheSameWrittenInPlaceWhateverWasExpected) {
     for (const auto role : {WebSocketRole::client, WebSocketRole::server}) {
         for (const std::size_t size : sizes) {
-            for (const std::size_t expected_bytes : {0, 125, 126, 65535, 65536}) {
+            for (const std::size_t expected_bytes : {0u, 125u, 126u, 65535u, 65536u}) {
                 const std::string payload = bytes_of(size);
                 FrameWriter copying(role, {9}), in_place(role, {9});
                 std::string copied = "before", built = "before";
