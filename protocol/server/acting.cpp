@@ -28,6 +28,8 @@ ServerMachine::State::Verdict ServerMachine::State::act(TimePoint now, Session& 
             untrack(member, a.key);
         } else if constexpr (std::is_same_v<A, action::PushPresenceState>) {
             push_presence_state(session, member);
+        } else if constexpr (std::is_same_v<A, action::ReplyPresence>) {
+            return act_reply(session, member, message, "ok", Payload(std::string(presence_state(member))));
         } else if constexpr (std::is_same_v<A, action::After>) {
             return act_after(now, member, a);
         } else if constexpr (std::is_same_v<A, action::Stop>) {

@@ -85,6 +85,7 @@ struct ServerMachine::State {
     bool track(Membership&, std::string_view key, std::string_view meta, Repeat);
     void untrack(Membership&, std::string_view key);
     void untrack_all(Membership&);
+    std::string_view presence_state(const Membership&); ///< until `text` is used again
     void push_presence_state(Session&, Membership&);
 
     // ---- realtime: the built-in channel

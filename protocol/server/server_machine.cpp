@@ -124,7 +124,7 @@ std::optional<Output> ServerMachine::poll() {
 std::optional<ServerMachine::Member> ServerMachine::member(MemberId id) const {
     const Membership* const found = state_->members.find(id);
     if (found == nullptr) return std::nullopt;
-    return Member{found->session, state_->topic_name(*found), found->params, found->state};
+    return Member{found->session, state_->topic_name(*found), found->params, found->state, found->join_ref};
 }
 
 std::size_t ServerMachine::sessions() const noexcept { return state_->sessions.size(); }

@@ -88,6 +88,7 @@ public:
         std::string_view topic;
         std::string_view params;
         std::string_view state;
+        std::string_view join_ref; ///< JSON text
     };
     std::optional<Member> member(MemberId) const;
     std::size_t sessions() const noexcept;
