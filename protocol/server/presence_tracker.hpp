@@ -4,7 +4,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <map>
 #include <span>
 #include <string>
@@ -62,7 +61,11 @@ private:
     /// REQUIRES that it is there
     void remove(MemberId, std::string_view key, std::string& leaves);
 
-    std::map<std::string, Metas, std::less<>> metas_;
+    struct Less {
+        using is_transparent = void;
+        bool operator()(std::string_view a, std::string_view b) const noexcept { return a < b; }
+    };
+    std::map<std::string, Metas, Less> metas_;
 };
 
 /// The members of a meta, which must be a JSON object: without its braces, and without what Phoenix puts in

@@ -50,7 +50,8 @@ public:
     ServerMachine& operator=(const ServerMachine&) = delete;
 
     // ---- set-up
-    /// First pattern that matches wins; they are asked before the built-in `realtime:*`, which "*" leaves alone.
+    /// First pattern that matches wins; they are asked before the built-in `realtime:*`, which a catch-all "*" leaves
+    /// alone.
     PatternId add_channel(std::string pattern, std::vector<std::string> intercepts = {});
 
     // ---- reports of the shell
