@@ -52,13 +52,27 @@ Driver::~Driver() = default;
 // ---- the drain loop
 
 /// After every call of the machine: carry out its orders, arm the timer, and last, when the machine is at
-/// rest, run the code of the user, whose calls only post.
+/// rest, run the code of the user, whose calls only post; then what it posted.
 void Driver::pump() {
-    do {
-        drain();
-        timer_.arm(machine_.next_timeout());
+    drain();
+    if (core_->is_in_round) return; // a command of the round below, which goes on
+    core_->is_in_round = true;
+    constexpr int max_rounds = 16; // then it is the turn of the network
+    for (int round = 0; round < max_rounds; ++round) {
         run_handlers();
-    } while (answer_questions());
+        const bool is_asked = answer_questions();
+        const bool is_told = core_->run_commands();
+        if (!is_asked && !is_told) break;
+        drain();
+    }
+    core_->is_in_round = false;
+    timer_.arm(machine_.next_timeout());
+    if (!news_.empty() || !questions_.empty()) {
+        loop_.post([driver = std::weak_ptr<Driver>(shared_from_this())] {
+            if (const auto self = driver.lock()) self->pump();
+        });
+    }
+    core_->schedule_commands();
 }
 
 void Driver::drain() {
@@ -156,7 +170,8 @@ void Driver::detach() {
     core_->detach();
     machine_.disconnect(loop_.now());
     pump();
-    // Pushes of channels that were never joined do not wait for a connection; nothing may be left waiting.
+    while (core_->run_commands()) {
+    } // they find no driver any more
     auto left = std::exchange(pushes_, {});
     for (const auto& [id, state] : left) state->finish(SocketCore::closed_error());
     core_->state = phx::SocketState::idle;

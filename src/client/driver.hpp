@@ -22,7 +22,9 @@ using PushPtr = std::shared_ptr<PushState>;
 
 /// Carries out what the ClientMachine orders and tells handlers what it reports. Loop thread only. It lives
 /// until its connections have ended, which may be after the Socket.
-class Driver final : public LoopMember, public Connection::Listener {
+class Driver final : public LoopMember,
+                     public Connection::Listener,
+                     public std::enable_shared_from_this<Driver> {
 public:
     /// `endpoint` is the URL as the user gave it.
     Driver(std::shared_ptr<SocketCore>, std::string endpoint, SocketSetup);

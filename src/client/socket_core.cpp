@@ -35,6 +35,25 @@ void SocketCore::forget(const ChannelCore& channel) {
     if (found != channels_.end() && found->second.get() == &channel) channels_.erase(found);
 }
 
+bool SocketCore::run_commands() {
+    if (commands_.empty()) return false;
+    auto commands = std::exchange(commands_, {});
+    for (Function<void()>& command : commands) command();
+    if (commands_.empty()) {
+        commands.clear();
+        commands_ = std::move(commands); // keeps the room
+    }
+    return true;
+}
+
+void SocketCore::schedule_commands() {
+    if (is_in_round || is_scheduled_ || commands_.empty()) return;
+    is_scheduled_ = loop_->post([self = shared_from_this()] {
+        self->is_scheduled_ = false;
+        self->run_commands();
+    });
+}
+
 Error SocketCore::closed_error() {
     return fail(Errc::socket_closed, "the socket was closed by this program").error;
 }

@@ -16,6 +16,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <vector>
 
 namespace phx::shell {
 
@@ -71,10 +72,14 @@ public:
     HandlerIds handlers;
 
     /// Runs `task(driver)` on the loop thread; the driver is null when the socket is gone. False if the loop
-    /// is.
+    /// is. What a handler posts runs before the next frame is looked at: a handler that is added when the
+    /// join is answered sees what came behind the answer.
     template <class Task> bool post(Task task) {
-        return loop_->post(
-            [self = shared_from_this(), task = std::move(task)]() mutable { task(self->driver); });
+        auto command = [self = shared_from_this(), task = std::move(task)]() mutable { task(self->driver); };
+        if (!driver_lives_here()) return loop_->post(std::move(command));
+        commands_.push_back(std::move(command));
+        schedule_commands();
+        return true;
     }
     /// The channel of the topic, and whether it is new.
     std::pair<std::shared_ptr<ChannelCore>, bool> channel(std::string topic);
@@ -103,17 +108,27 @@ public:
     HandlerList<void(SocketState, SocketState)> changed;
     HandlerList<void(Micros)> heartbeat;
 
+    /// Runs what the loop thread has posted so far. True if there was anything.
+    bool run_commands();
+    /// The driver runs the commands itself, once it is done with its round.
+    bool is_in_round = false;
+    /// To be called when a round has ended before all commands were run.
+    void schedule_commands();
+
     void sweep();
     /// Ends all handlers and lets go of the channels: no handler runs after it.
     void detach();
 
 private:
+    bool driver_lives_here() const noexcept { return loop_->on_loop_thread() && driver; }
     void report_exception(const char* what) noexcept;
     void deliver(const Error&) noexcept;
 
     const std::shared_ptr<LoopCore> loop_;
     std::mutex mutex_; // of channels_
     std::unordered_map<std::string, std::shared_ptr<ChannelCore>, StringHash, std::equal_to<>> channels_;
+    std::vector<Function<void()>> commands_; // of the loop thread
+    bool is_scheduled_ = false;
     bool is_delivering_error_ = false;
 };
 

@@ -20,8 +20,7 @@ using namespace std::chrono_literals;
 constexpr auto generous = 20s;
 
 /// What handlers saw, for a test that waits for it.
-template <class T>
-class Inbox {
+template <class T> class Inbox {
 public:
     void add(T value) {
         const std::lock_guard lock(mutex_);
@@ -58,9 +57,9 @@ inline SocketOptions quick() {
     return options;
 }
 
-template <class T>
-T get(std::future<T> future) {
-    if (future.wait_for(generous) != std::future_status::ready) throw std::runtime_error("the future never came");
+template <class T> T get(std::future<T> future) {
+    if (future.wait_for(generous) != std::future_status::ready)
+        throw std::runtime_error("the future never came");
     return future.get();
 }
 

@@ -50,7 +50,7 @@ int listen_on_free_port(int& port) {
 
 Peer::Peer(Peer&& other) noexcept
     : fd_(std::exchange(other.fd_, -1)), ssl_(std::exchange(other.ssl_, nullptr)),
-      buffer_(std::move(other.buffer_)) {}
+      buffer_(std::move(other.buffer_)), reads_(other.reads_) {}
 
 Peer::~Peer() { close(); }
 
@@ -81,6 +81,7 @@ bool Peer::fill() {
     const auto n = ssl_ ? static_cast<ssize_t>(SSL_read(ssl_, chunk.data(), static_cast<int>(chunk.size())))
                         : ::recv(fd_, chunk.data(), chunk.size(), 0);
     if (n <= 0) return false;
+    ++reads_;
     buffer_.append(chunk.data(), static_cast<std::size_t>(n));
     return true;
 }

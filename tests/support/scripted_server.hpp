@@ -47,6 +47,9 @@ public:
     void reset();
     void close();
 
+    /// How often bytes have been read from the socket.
+    int reads() const noexcept { return reads_; }
+
     // ---- HTTP
     /// The head of the request, with the empty line.
     std::string read_request();
@@ -80,6 +83,7 @@ private:
     int fd_ = -1;
     SSL* ssl_ = nullptr;
     std::string buffer_;
+    int reads_ = 0;
 };
 
 class ScriptedServer {
