@@ -95,18 +95,22 @@ void Driver::carry_out(protocol::Output& output) {
                                  std::is_same_v<What, act::PrepareJoin>) {
                 questions_.emplace_back(what);
             } else {
-                // States are true as soon as anybody can ask for them, handlers come later.
-                if constexpr (std::is_same_v<What, event::SocketChanged>) {
-                    core_->state = static_cast<phx::SocketState>(what.to);
-                } else if constexpr (std::is_same_v<What, event::ChannelChanged>) {
-                    if (ChannelCore* channel = find(what.channel)) {
-                        channel->state = static_cast<phx::ChannelState>(what.to);
-                    }
-                }
+                note_state(what);
                 news_.push_back(std::move(output));
             }
         },
         output);
+}
+
+/// States are true as soon as anybody can ask for them, handlers come later.
+template <class News> void Driver::note_state(const News& news) {
+    if (is_detached_) return;
+    if constexpr (std::is_same_v<News, protocol::event::SocketChanged>) {
+        core_->state = static_cast<phx::SocketState>(news.to);
+    } else if constexpr (std::is_same_v<News, protocol::event::ChannelChanged>) {
+        ChannelCore* const channel = find(news.channel);
+        if (channel) channel->state = static_cast<phx::ChannelState>(news.to);
+    }
 }
 
 void Driver::open(const protocol::act::Open& order) {
@@ -174,7 +178,6 @@ void Driver::detach() {
     } // they find no driver any more
     auto left = std::exchange(pushes_, {});
     for (const auto& [id, state] : left) state->finish(SocketCore::closed_error());
-    core_->state = phx::SocketState::idle;
     leave_loop_when_done();
 }
 

@@ -57,6 +57,7 @@ private:
     void pump();
     void drain();
     void carry_out(protocol::Output&);
+    template <class News> void note_state(const News&);
     void open(const protocol::act::Open&);
     void run_handlers();
     bool answer_questions();

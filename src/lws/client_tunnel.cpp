@@ -9,14 +9,9 @@
 #include <algorithm>
 #include <array>
 #include <cassert>
-#include <cerrno>
 #include <chrono>
 #include <cstring>
-#include <netdb.h>
 #include <openssl/ssl.h>
-#include <poll.h>
-#include <sys/socket.h>
-#include <unistd.h>
 #include <utility>
 
 namespace phx::shell {
@@ -27,7 +22,8 @@ using namespace std::chrono_literals;
 constexpr std::size_t max_write_bytes =
     256 * 1024;                       // libwebsockets keeps and copies what the kernel does not take
 constexpr auto address_patience = 2s; // of an address that does not answer while there are others
-constexpr auto last_words = 1s;       // for output that is still to be written
+constexpr auto probe_patience = 1s;
+constexpr auto last_words = 1s; // for output that is still to be written
 
 int tunnel_callback(lws* wsi, lws_callback_reasons reason, void*, void* in, std::size_t size) {
     switch (reason) {
@@ -47,26 +43,6 @@ int tunnel_callback(lws* wsi, lws_callback_reasons reason, void*, void* in, std:
     }
 }
 
-/// libwebsockets does not say why a connect failed. One that fails at once (nobody listens on this host, no
-/// route) fails again and tells.
-std::string connect_failure(const std::string& address, std::uint16_t port) {
-    addrinfo hints{};
-    hints.ai_socktype = SOCK_STREAM;
-    hints.ai_flags = AI_NUMERICHOST;
-    addrinfo* list = nullptr;
-    if (getaddrinfo(address.c_str(), std::to_string(port).c_str(), &hints, &list) != 0) return {};
-    std::string text;
-    if (const int fd = socket(list->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0); fd >= 0) {
-        if (connect(fd, list->ai_addr, list->ai_addrlen) != 0 && errno != EINPROGRESS)
-            text = std::strerror(errno);
-        ::close(fd);
-    } else {
-        text = std::strerror(errno);
-    }
-    freeaddrinfo(list);
-    return text;
-}
-
 } // namespace
 
 const lws_protocols* client_protocols() {
@@ -78,11 +54,12 @@ const lws_protocols* client_protocols() {
 }
 
 ClientTunnel::ClientTunnel(LoopCore& loop, Listener& listener)
-    : loop_(loop), listener_(listener), resolver_(loop), patience_(loop, [this] {
+    : loop_(loop), listener_(listener), resolver_(loop), probe_(loop), patience_(loop, [this] {
           if (is_closing_) return end({});
+          if (state_ == State::diagnosing) return end_unconnected({});
           if (state_ != State::connecting) return;
           drop_wsi();
-          dial_next_or_end("no answer");
+          dial_next_or_end();
       }) {}
 
 ClientTunnel::~ClientTunnel() { drop_wsi(); }
@@ -150,13 +127,23 @@ void ClientTunnel::dial() {
     lws* const wsi = lws_client_connect_via_info(&info);
     is_in_dial_ = false;
     wsi_ = wsi;
-    if (!wsi && state_ == State::connecting) dial_next_or_end({});
+    if (!wsi && state_ == State::connecting) dial_next_or_end();
 }
 
-void ClientTunnel::dial_next_or_end(std::string_view why) {
+/// libwebsockets does not say why a connect failed: a probe of the last address does.
+void ClientTunnel::dial_next_or_end() {
     if (next_address_ < addresses_.size()) return dial();
-    std::string cause = connect_failure(addresses_.back(), target_.url.port);
-    if (cause.empty()) cause = why.empty() ? "refused, unreachable or no answer" : std::string(why);
+    state_ = State::diagnosing;
+    patience_.arm(loop_.now() + probe_patience);
+    probe_.start(addresses_.back(), target_.url.port,
+                 [this, alive = std::weak_ptr<bool>(alive_)](std::string why) {
+                     if (!alive.expired()) end_unconnected(why);
+                 });
+}
+
+void ClientTunnel::end_unconnected(std::string_view why) {
+    if (state_ != State::diagnosing) return;
+    const std::string cause(why.empty() ? "no answer" : why);
     const bool is_name = addresses_.back() != target_.url.host;
     end({.error = fail(Errc::connect_failed,
                        "cannot connect to " + place() +
@@ -204,7 +191,7 @@ void ClientTunnel::handle_failure(lws* wsi, std::string_view text) {
     lws_set_opaque_user_data(wsi, nullptr);
     wsi_ = nullptr;
     if (is_in_dial_) return; // connect will say so itself
-    if (!is_tcp_connected) return dial_next_or_end(text);
+    if (!is_tcp_connected) return dial_next_or_end();
     if (!is_request_sent_) {
         SSL* const ssl = lws_get_ssl(wsi);
         const long verdict = SSL_get_verify_result(ssl);
@@ -312,7 +299,7 @@ void ClientTunnel::drop_wsi() {
     if (!wsi_) return;
     lws* const wsi = std::exchange(wsi_, nullptr);
     lws_set_opaque_user_data(wsi, nullptr);
-    lws_set_timeout(wsi, PENDING_TIMEOUT_CLOSE_SEND, LWS_TO_KILL_ASYNC);
+    LwsContext::close_soon(wsi);
 }
 
 } // namespace phx::shell

@@ -4,6 +4,7 @@
 #include "phx/options.hpp"
 #include "phx/protocol/endpoint.hpp"
 #include "protocol/clock.hpp"
+#include "src/loop/connect_probe.hpp"
 #include "src/loop/loop_core.hpp"
 #include "src/loop/resolver.hpp"
 
@@ -44,6 +45,7 @@ struct TunnelEnd {
 /// only, one use.
 ///
 ///     idle -> resolving -> connecting -> open -> ended
+///                          connecting -> diagnosing (why it failed) -> ended
 ///                          connecting -> refused (reads the body) -> ended
 class ClientTunnel final : private Flushable {
 public:
@@ -81,12 +83,13 @@ public:
     int handle_callback(lws*, int reason, void* in, std::size_t size);
 
 private:
-    enum class State { idle, resolving, connecting, refused, open, ended };
+    enum class State { idle, resolving, connecting, diagnosing, refused, open, ended };
 
     void flush() override;
     void handle_addresses(Result<std::vector<std::string>>);
     void dial();
-    void dial_next_or_end(std::string_view why);
+    void dial_next_or_end();
+    void end_unconnected(std::string_view why);
     int append_request(char** position, std::size_t room);
     std::string request_head() const;
     int handle_response(lws*);
@@ -102,6 +105,7 @@ private:
     LoopCore& loop_;
     Listener& listener_;
     Resolver resolver_;
+    ConnectProbe probe_;
     LoopTimer patience_; // of one address while there are others, and of close_after_output()
     State state_ = State::idle;
     TunnelTarget target_;

@@ -45,6 +45,11 @@ bool LwsContext::service_buffered() {
     return lws_service_adjust_timeout(context_, 1, 0) == 0;
 }
 
+void LwsContext::close_soon(lws* wsi) {
+    lws_set_timeout(wsi, PENDING_TIMEOUT_CLOSE_SEND, LWS_TO_KILL_ASYNC);
+    lws_cancel_service(lws_get_context(wsi)); // an event of its own
+}
+
 void LwsContext::destroy() {
     lws_context_destroy(context_);
     context_ = nullptr;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "phx/export.hpp"
 #include "phx/options.hpp"
 #include "phx/result.hpp"
 
@@ -7,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+struct lws;
 struct lws_context;
 struct lws_vhost;
 struct uv_loop_s;
@@ -36,6 +38,10 @@ public:
     /// Handles input that libwebsockets has buffered and libuv does not know of. True if some is left: do not
     /// block.
     bool service_buffered();
+    /// Closes a connection, from wherever it is called, and drops what it has not written. libwebsockets
+    /// alone would do so only after the next event of a socket of its own: under libuv nothing else looks at
+    /// its timers.
+    static PHX_API void close_soon(lws*); // internal, shared with phx_server
     /// From inside a callback of the loop.
     void destroy();
 

@@ -62,9 +62,16 @@ protected:
         get(done.get_future());
     }
 
+    // Before the loop: handlers use them as long as it lives.
     ScriptedServer server;
     Inbox<Error> errors;
     Inbox<std::string> seen;
+    Inbox<Message> kept;
+    Inbox<Result<Json>> parsed;
+    Inbox<std::pair<ChannelState, ChannelState>> states;
+    Inbox<Error> whys;
+    int calls = 0;
+    HandlerId first{};
     Loop loop;
     Socket socket{loop, server.url(), quick()};
     Channel room = socket.channel("room:1");
@@ -85,7 +92,6 @@ TEST_F(JoinedChannel, DeliversMessagesByEventInOrder) {
 }
 
 TEST_F(JoinedChannel, ParsesPayloadsOnlyWhenAsked) {
-    Inbox<Result<Json>> parsed;
     room.on("a", [&](const Message& m) { parsed.add(m.json()); });
     settle();
     peer->broadcast("room:1", "a", {{"n", 1}});
@@ -99,7 +105,6 @@ TEST_F(JoinedChannel, ParsesPayloadsOnlyWhenAsked) {
 }
 
 TEST_F(JoinedChannel, OwnsMessagesThatAreKept) {
-    Inbox<Message> kept;
     room.on("a", [&](const Message& m) { kept.add(m.own()); });
     settle();
     peer->broadcast("room:1", "a", {{"n", 1}});
@@ -231,7 +236,6 @@ TEST_F(JoinedChannel, LeavesAndFinishesItsPushes) {
 }
 
 TEST_F(JoinedChannel, RejoinsAfterACrash) {
-    Inbox<std::pair<ChannelState, ChannelState>> states;
     room.on_state([&](ChannelState from, ChannelState to, const Error*) { states.add({from, to}); });
     settle();
     peer->send_phx(join.join_ref, join.ref, "room:1", "phx_error", json::object());
@@ -243,7 +247,6 @@ TEST_F(JoinedChannel, RejoinsAfterACrash) {
 }
 
 TEST_F(JoinedChannel, EvaluatesParamsAtEveryJoin) {
-    int calls = 0;
     room.set_params([&] { return Json{{"call", ++calls}}; });
     peer->send_phx(join.join_ref, join.ref, "room:1", "phx_error", json::object());
     PhxFrame again = peer->expect("phx_join");
@@ -254,17 +257,15 @@ TEST_F(JoinedChannel, EvaluatesParamsAtEveryJoin) {
     room.set_params([]() -> Json { throw std::runtime_error("no params today"); });
     settle();
     peer->send_phx(again.join_ref, again.ref, "room:1", "phx_error", json::object());
-    Inbox<Error> why;
     room.on_state([&](ChannelState, ChannelState, const Error* error) {
-        if (error && error->code == Errc::handler_failed) why.add(*error);
+        if (error && error->code == Errc::handler_failed) whys.add(*error);
     });
-    const auto error = why.first();
+    const auto error = whys.first();
     ASSERT_TRUE(error);
     EXPECT_NE(error->message.find("no params today"), error->message.npos);
 }
 
 TEST_F(JoinedChannel, AddsAndRemovesHandlersInsideHandlers) {
-    HandlerId first{};
     std::promise<void> registered;
     loop.post([&] {
         first = room.on("a", [&](const Message&) {
