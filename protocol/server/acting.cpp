@@ -16,10 +16,10 @@ ServerMachine::State::Verdict ServerMachine::State::act(TimePoint now, Session& 
         } else if constexpr (std::is_same_v<A, action::LateReply>) {
             return act_late_reply(session, member, a);
         } else if constexpr (std::is_same_v<A, action::Push>) {
-            if (!push(session, member, a.event, a.payload)) crash(now, member);
+            if (!push(session, member, a.event, a.payload)) crash(member);
         } else if constexpr (std::is_same_v<A, action::Broadcast>) {
             const Membership* const except = a.audience == action::Audience::others ? &member : nullptr;
-            if (!broadcast(topics[member.topic], a.event, a.payload, except)) crash(now, member);
+            if (!broadcast(topics[member.topic], a.event, a.payload, except)) crash(member);
         } else if constexpr (std::is_same_v<A, action::SetState>) {
             member.state = a.json;
         } else if constexpr (std::is_same_v<A, action::Track>) {
@@ -28,11 +28,13 @@ ServerMachine::State::Verdict ServerMachine::State::act(TimePoint now, Session& 
             untrack(member, a.key);
         } else if constexpr (std::is_same_v<A, action::PushPresenceState>) {
             push_presence_state(session, member);
+        } else if constexpr (std::is_same_v<A, action::ReplyPresence>) {
+            return act_reply(session, member, message, "ok", Payload(std::string(presence_state(member))));
         } else if constexpr (std::is_same_v<A, action::After>) {
             return act_after(now, member, a);
         } else if constexpr (std::is_same_v<A, action::Stop>) {
             if (a.reason == phx::server::StopReason::crash) {
-                crash(now, member);
+                crash(member);
             } else {
                 end_frame(session, topic_name(member), JsonToken{member.join_ref}, "phx_close", "{}");
                 end(member, EndReason::stopped);
@@ -57,7 +59,7 @@ ServerMachine::State::Verdict ServerMachine::State::act_reply(Session& session, 
     question.ref = JsonToken{*ref};
     question.topic = topic_name(member);
     if (reply(session, JsonToken{member.channel_ref}, question, status, response)) return Verdict::going_on;
-    crash({}, member);
+    crash(member);
     return Verdict::ended;
 }
 
@@ -66,7 +68,7 @@ ServerMachine::State::Verdict ServerMachine::State::act_late_reply(Session& sess
     if (member.waiting.ref(late.to) != null_token.text)
         return act_reply(session, member, late.to, late.status, late.response);
     // Phoenix socket_ref/1 raises for a push without a ref: it can be answered at once only.
-    crash({}, member);
+    crash(member);
     return Verdict::ended;
 }
 
@@ -77,14 +79,14 @@ ServerMachine::State::Verdict ServerMachine::State::act_track(Membership& member
         track(member, wanted.key, meta, Repeat::update);
         return Verdict::going_on;
     }
-    crash({}, member);
+    crash(member);
     return Verdict::ended;
 }
 
 ServerMachine::State::Verdict ServerMachine::State::act_after(TimePoint now, Membership& member,
                                                               const action::After& wanted) {
     if (member.timers >= config.max_timers_per_channel) {
-        crash(now, member);
+        crash(member);
         return Verdict::ended;
     }
     ++member.timers;
@@ -93,11 +95,7 @@ ServerMachine::State::Verdict ServerMachine::State::act_after(TimePoint now, Mem
     return Verdict::going_on;
 }
 
-void ServerMachine::State::crash(TimePoint now, Membership& member) {
-    if (member.phase == MemberPhase::ended) return;
-    if (member.pending) {
-        return settle(now, member, phx::server::JoinAnswer::refuse("{\"reason\":\"join crashed\"}"));
-    }
+void ServerMachine::State::crash(Membership& member) {
     Session& session = *sessions.find(member.session);
     end_frame(session, topic_name(member), JsonToken{member.join_ref}, "phx_error",
               "{\"reason\":\"channel_crash\"}");

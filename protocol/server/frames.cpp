@@ -95,11 +95,10 @@ bool ServerMachine::State::fan_out(Topic& topic, FrameView frame, const Membersh
         const bool skips = except != nullptr && except->position < list.members.size() &&
                            list.members[except->position] == except->id;
         const std::size_t count = list.sessions.size() - (skips ? 1 : 0);
-        if (count == 0) continue;
-        const auto encoded = encode_into(out, vsn, frame);
         // Phoenix crashes the sender when a v1 member listens to a binary broadcast; here that member gets
         // nothing.
-        if (!encoded && vsn == Vsn::v1) continue;
+        if (count == 0 || (vsn == Vsn::v1 && frame.kind == Opcode::binary)) continue;
+        const auto encoded = encode_into(out, vsn, frame);
         if (!encoded) return false;
         std::vector<SessionId>& buffer = out.session_buffer(list.sessions.size());
         const auto begin = static_cast<std::ptrdiff_t>(buffer.size());

@@ -16,9 +16,7 @@ std::optional<PatternId> ServerMachine::State::match(std::string_view topic) con
     return std::nullopt;
 }
 
-void ServerMachine::State::join(TimePoint now, Session& session, std::uint64_t topic_hash,
-                                const FrameView& frame) {
-    static_cast<void>(now);
+void ServerMachine::State::join(Session& session, std::uint64_t topic_hash, const FrameView& frame) {
     const auto pattern = frame.topic_token ? std::nullopt : match(frame.topic);
     const bool built_in =
         !pattern && config.realtime && !frame.topic_token && frame.topic.starts_with(realtime_prefix);
@@ -71,7 +69,6 @@ void ServerMachine::State::enter_topic(Session& session, Membership& member) {
 
 void ServerMachine::State::settle(TimePoint now, Membership& member, const phx::server::JoinAnswer& answer) {
     Session& session = *sessions.find(member.session);
-    const SessionId session_id = session.id;
     const std::unique_ptr<PendingJoin> pending = std::exchange(member.pending, nullptr);
     const bool accepted = answer.verdict == phx::server::JoinAnswer::Verdict::accept;
     FrameView question;
@@ -90,16 +87,20 @@ void ServerMachine::State::settle(TimePoint now, Membership& member, const phx::
     } else {
         end(member, EndReason::crashed);
     }
-    replay(now, session_id, std::move(pending->held));
+    if (!pending->held.empty()) replays.push_back({session.id, std::move(pending->held), 0});
 }
 
-void ServerMachine::State::replay(TimePoint now, SessionId id, std::vector<HeldFrame> held) {
-    for (HeldFrame& frame : held) {
-        Session* const session = sessions.find(id);
-        if (session == nullptr || session->phase != SessionPhase::open) return;
-        HeldFrame& kept = replayed.emplace_back(std::move(frame));
-        receive(now, *session, {kept.opcode, kept.data}, kept.scratch);
+bool ServerMachine::State::replay_next() {
+    if (replays.empty()) return false;
+    Replay& replay = replays.front();
+    Session* const session = sessions.find(replay.session);
+    if (session != nullptr && session->phase == SessionPhase::open) {
+        HeldFrame& frame = replayed.emplace_back(std::move(replay.held[replay.next++]));
+        receive(*session, {frame.opcode, frame.data}, frame.scratch);
+        if (replay.next < replay.held.size()) return true;
     }
+    replays.pop_front();
+    return true;
 }
 
 } // namespace phx::protocol::server

@@ -41,8 +41,6 @@ public:
         return ref;
     }
 
-    std::size_t size() const noexcept { return entries_.size() - head_; }
-
 private:
     /// An empty ref, which no JSON token is, marks a push that was answered or forgotten.
     struct Entry {

@@ -9,7 +9,7 @@ ServerMachine::State::State(ServerConfig wanted)
     : config(std::move(wanted)), topics(config.seed), ids(config.seed) {}
 
 void ServerMachine::State::begin_call() {
-    if (!out.reset()) return; // not drained: the old views stay good
+    if (!replays.empty() || !out.reset()) return; // not drained: the old views stay good
     replayed.clear();
     for (const MemberId id : ended) {
         topics.release(members.find(id)->topic);

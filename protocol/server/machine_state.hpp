@@ -34,6 +34,13 @@ struct ServerMachine::State {
         Opcode opcode;
         std::string_view data;
     };
+    /// What was held, to be fed one by one: like frames from the transport, each when the outputs of the one
+    /// before are drained and answered.
+    struct Replay {
+        SessionId session;
+        std::vector<HeldFrame> held;
+        std::size_t next;
+    };
     enum class Verdict : std::uint8_t { going_on, ended };
 
     // ---- frames: what goes to clients. False: the frame cannot be encoded, nothing was sent.
@@ -48,21 +55,22 @@ struct ServerMachine::State {
     bool broadcast(Topic&, std::string_view event, PayloadView, const Membership* except);
 
     // ---- routing: what comes from clients
-    void receive(TimePoint, Session&, RawFrame, std::string& decode_scratch);
+    void receive(Session&, RawFrame, std::string& decode_scratch);
     void drop(Session&, const Error&);
-    void route(TimePoint, Session&, const FrameView&, RawFrame);
+    void route(Session&, const FrameView&, RawFrame);
     void hold(Session&, Membership&, const FrameView&, RawFrame);
-    void deliver(TimePoint, Session&, Membership&, const FrameView&);
+    void deliver(Session&, Membership&, const FrameView&);
     void leave(Session&, Membership&, const FrameView&);
 
     // ---- joining
-    void join(TimePoint, Session&, std::uint64_t topic_hash, const FrameView&);
+    void join(Session&, std::uint64_t topic_hash, const FrameView&);
     std::optional<PatternId> match(std::string_view topic) const;
     Membership& add_member(Session&, std::uint64_t topic_hash, const FrameView&, Visibility,
                            std::optional<PatternId>);
     void enter_topic(Session&, Membership&);
     void settle(TimePoint, Membership&, const phx::server::JoinAnswer&);
-    void replay(TimePoint, SessionId, std::vector<HeldFrame>);
+    /// Feeds the next held frame; false when there is none.
+    bool replay_next();
 
     // ---- acting: what handlers want
     Verdict act(TimePoint, Session&, Membership&, ReplyTo message, const phx::server::Action&);
@@ -70,12 +78,14 @@ struct ServerMachine::State {
     Verdict act_late_reply(Session&, Membership&, const phx::server::action::LateReply&);
     Verdict act_track(Membership&, const phx::server::action::Track&);
     Verdict act_after(TimePoint, Membership&, const phx::server::action::After&);
-    void crash(TimePoint, Membership&);
+    /// REQUIRES a joined member
+    void crash(Membership&);
 
     // ---- presence
     bool track(Membership&, std::string_view key, std::string_view meta, Repeat);
     void untrack(Membership&, std::string_view key);
     void untrack_all(Membership&);
+    std::string_view presence_state(const Membership&); ///< until `text` is used again
     void push_presence_state(Session&, Membership&);
 
     // ---- realtime: the built-in channel
@@ -111,7 +121,8 @@ struct ServerMachine::State {
     PresenceIds ids;
     std::vector<Pattern> patterns;
     std::unordered_map<std::string, std::vector<SessionId>> by_socket_id;
-    std::vector<MemberId> ended;    ///< freed by the next call
+    std::vector<MemberId> ended; ///< freed by the next call
+    std::deque<Replay> replays;
     std::deque<HeldFrame> replayed; ///< outputs point into them
     std::string scratch;            ///< of the frame at hand: outputs point into it
     std::string text;               ///< for payloads that are made here; encoded at once

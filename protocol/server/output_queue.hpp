@@ -23,7 +23,6 @@ public:
         if (head_ == queue_.size()) clear();
         return output;
     }
-    bool empty() const noexcept { return queue_.empty(); }
 
     /// A buffer to append a frame of at most `bytes` to.
     std::string& frame_buffer(std::size_t bytes) { return text_.room(bytes); }

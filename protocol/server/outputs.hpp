@@ -86,7 +86,8 @@ struct InfoDue {
     PatternId pattern;
     std::string info;
 };
-/// The membership ended; it can still be looked up until the next call.
+/// A membership of a channel with handlers ended; it can still be looked up until the next call. A join that
+/// was never accepted ends without it.
 struct Ended {
     MemberId member;
     PatternId pattern;

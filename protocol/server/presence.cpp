@@ -42,11 +42,15 @@ void ServerMachine::State::untrack_all(Membership& member) {
     fan_out(topic, diff_frame(text), nullptr);
 }
 
-void ServerMachine::State::push_presence_state(Session& session, Membership& member) {
+std::string_view ServerMachine::State::presence_state(const Membership& member) {
     const Topic& topic = topics[member.topic];
     text.clear();
     if (topic.presence) topic.presence->append_state(text);
-    push(session, member, "presence_state", {Opcode::text, text.empty() ? std::string_view("{}") : text});
+    return text.empty() ? std::string_view("{}") : std::string_view(text);
+}
+
+void ServerMachine::State::push_presence_state(Session& session, Membership& member) {
+    push(session, member, "presence_state", {Opcode::text, presence_state(member)});
 }
 
 } // namespace phx::protocol::server

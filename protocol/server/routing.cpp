@@ -23,12 +23,11 @@ std::uint16_t close_code(const Error& error) noexcept {
 
 } // namespace
 
-void ServerMachine::State::receive(TimePoint now, Session& session, RawFrame raw,
-                                   std::string& decode_scratch) {
+void ServerMachine::State::receive(Session& session, RawFrame raw, std::string& decode_scratch) {
     const auto frame =
         decode(session.vsn, Direction::to_server, raw.opcode, raw.data, decode_scratch, config.limits);
     if (!frame) return drop(session, frame.error());
-    route(now, session, *frame, raw);
+    route(session, *frame, raw);
 }
 
 void ServerMachine::State::drop(Session& session, const Error& error) {
@@ -38,7 +37,7 @@ void ServerMachine::State::drop(Session& session, const Error& error) {
         close(session, close_code(error), {});
 }
 
-void ServerMachine::State::route(TimePoint now, Session& session, const FrameView& frame, RawFrame raw) {
+void ServerMachine::State::route(Session& session, const FrameView& frame, RawFrame raw) {
     if (frame.topic == heartbeat_topic && frame.event == "heartbeat") {
         reply(session, null_token, frame, "ok", {});
         return;
@@ -46,8 +45,8 @@ void ServerMachine::State::route(TimePoint now, Session& session, const FrameVie
     const std::uint64_t hash = text_hash(config.seed, frame.topic);
     Membership* const member = frame.topic_token ? nullptr : find_join(session, hash, frame.topic);
     if (member != nullptr && member->pending) return hold(session, *member, frame, raw);
-    if (frame.event == "phx_join") return join(now, session, hash, frame);
-    if (member != nullptr) return deliver(now, session, *member, frame);
+    if (frame.event == "phx_join") return join(session, hash, frame);
+    if (member != nullptr) return deliver(session, *member, frame);
     if (frame.event == "phx_leave") {
         reply(session, frame.join_ref.value_or(null_token), frame, "ok", {});
         return;
@@ -64,8 +63,7 @@ void ServerMachine::State::hold(Session& session, Membership& member, const Fram
     pending.held_bytes += raw.data.size();
 }
 
-void ServerMachine::State::deliver(TimePoint now, Session& session, Membership& member,
-                                   const FrameView& frame) {
+void ServerMachine::State::deliver(Session& session, Membership& member, const FrameView& frame) {
     const bool stale = !is_null(frame.join_ref) && frame.join_ref->text != member.join_ref;
     if (frame.event == "phx_leave") return leave(session, member, frame);
     if (member.realtime) return deliver_realtime(session, member, frame);
@@ -76,7 +74,7 @@ void ServerMachine::State::deliver(TimePoint now, Session& session, Membership& 
                                   Origin::peer)
                                  .error);
     }
-    if (frame.event_token || is_reserved(frame.event)) return crash(now, member);
+    if (frame.event_token || is_reserved(frame.event)) return crash(member);
     const ReplyTo reply_to{++last_reply};
     member.waiting.add(reply_to.id, frame.ref.value_or(null_token), config.max_waiting_replies);
     out.push(event::MessageIn{member.id, member.pattern, reply_to, frame.event, {frame.kind, frame.payload}});

@@ -36,7 +36,7 @@ void ServerMachine::handle_frame(TimePoint now, SessionId id, Opcode opcode, std
     Session* const session = s.sessions.find(id);
     if (session == nullptr || session->phase != SessionPhase::open) return;
     session->last_activity = now;
-    s.receive(now, *session, {opcode, data}, s.scratch);
+    s.receive(*session, {opcode, data}, s.scratch);
 }
 
 void ServerMachine::handle_activity(TimePoint now, SessionId id) {
@@ -77,7 +77,11 @@ void ServerMachine::apply(TimePoint now, MemberId id, ReplyTo message, phx::serv
 }
 
 void ServerMachine::crash(TimePoint now, MemberId id) {
-    if (Membership* const member = state_->members.find(id)) state_->crash(now, *member);
+    State& s = *state_;
+    Membership* const member = s.members.find(id);
+    if (member == nullptr || member->phase == MemberPhase::ended) return;
+    if (member->phase == MemberPhase::joined) return s.crash(*member);
+    s.settle(now, *member, phx::server::JoinAnswer::refuse("{\"reason\":\"join crashed\"}"));
 }
 
 void ServerMachine::broadcast(TimePoint, std::string_view topic, std::string_view event,
@@ -110,12 +114,17 @@ std::optional<TimePoint> ServerMachine::next_timeout() const {
     return state_->deadlines.top().at;
 }
 
-std::optional<Output> ServerMachine::poll() { return state_->out.poll(); }
+std::optional<Output> ServerMachine::poll() {
+    for (;;) {
+        if (auto output = state_->out.poll()) return output;
+        if (!state_->replay_next()) return std::nullopt;
+    }
+}
 
 std::optional<ServerMachine::Member> ServerMachine::member(MemberId id) const {
     const Membership* const found = state_->members.find(id);
     if (found == nullptr) return std::nullopt;
-    return Member{found->session, state_->topic_name(*found), found->params, found->state};
+    return Member{found->session, state_->topic_name(*found), found->params, found->state, found->join_ref};
 }
 
 std::size_t ServerMachine::sessions() const noexcept { return state_->sessions.size(); }

@@ -50,7 +50,7 @@ public:
     ServerMachine& operator=(const ServerMachine&) = delete;
 
     // ---- set-up
-    /// First pattern that matches wins; they are asked before the built-in `realtime:*`.
+    /// First pattern that matches wins; they are asked before the built-in `realtime:*`, which "*" leaves alone.
     PatternId add_channel(std::string pattern, std::vector<std::string> intercepts = {});
 
     // ---- reports of the shell
@@ -88,6 +88,7 @@ public:
         std::string_view topic;
         std::string_view params;
         std::string_view state;
+        std::string_view join_ref; ///< JSON text
     };
     std::optional<Member> member(MemberId) const;
     std::size_t sessions() const noexcept;

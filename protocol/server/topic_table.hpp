@@ -62,8 +62,6 @@ public:
     /// Topics with at least one member.
     std::size_t populated() const noexcept { return populated_; }
     std::size_t members() const noexcept { return members_; }
-    /// Topics that take memory.
-    std::size_t size() const noexcept { return topics_by_key_.size(); }
 
 private:
     struct Key {

@@ -55,6 +55,7 @@ struct Untrack {
     std::string key;
 };
 struct PushPresenceState {};
+struct ReplyPresence {};
 struct After {
     std::chrono::microseconds delay;
     std::string info;
@@ -73,7 +74,7 @@ struct Disconnect {
 
 using Action = std::variant<action::Reply, action::LateReply, action::Push, action::Broadcast, action::SetState,
                             action::Track, action::Untrack, action::PushPresenceState, action::After, action::Stop,
-                            action::CloseConnection, action::Disconnect>;
+                            action::CloseConnection, action::Disconnect, action::ReplyPresence>;
 
 /// What a handler wants to happen, in order. A value: nothing happens until the handler has returned.
 class Actions {
@@ -106,6 +107,8 @@ public:
     Actions& untrack(std::string key) { return add(action::Untrack{std::move(key)}); }
     /// Pushes presence_state with everybody who is there.
     Actions& presence_state() { return add(action::PushPresenceState{}); }
+    /// Answers the push at hand with everybody who is there, in the shape of presence_state.
+    Actions& reply_presence() { return add(action::ReplyPresence{}); }
     /// Calls handle_info with `info` later, unless the channel has ended.
     Actions& after(std::chrono::microseconds delay, std::string info) { return add(action::After{delay, std::move(info)}); }
     Actions& stop(StopReason reason = StopReason::normal) { return add(action::Stop{reason}); }

@@ -27,6 +27,8 @@ struct Context {
     std::string_view params; ///< the payload of the join, as JSON text
     std::string_view state;  ///< what Actions::state set; empty at first
     ReplyTo reply_to = {};   ///< of the push at hand
+    /// Of the join, as the JSON text that the client sent: `"1"` with its quotes, or `null` (v1 clients send none).
+    std::string_view join_ref = "null";
 };
 
 /// The behaviour of a topic pattern. Handlers are pure: they get values and return actions; they run on the server's

@@ -1,0 +1,46 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace phx::conformance {
+
+enum class Sender : std::uint8_t { nobody, client, server };
+
+/// One line of a recording, in the order in which the recorder saw it.
+struct Step {
+    int seq = 0;
+    double at_ms = 0; ///< since the scenario began
+    std::string connection = {};
+    Sender sender = Sender::nobody;
+    std::string kind = {};
+    nlohmann::json line = {}; ///< all of it
+};
+
+/// One recording: what a client and the real server said to each other.
+struct Scenario {
+    std::string name = {}; ///< of the file, without its extension
+    std::string description = {};
+    std::vector<Step> steps = {}; ///< without the first and the last line
+};
+
+/// Throws std::runtime_error, with the line, for a file that is no recording.
+Scenario load_scenario(const std::filesystem::path& file);
+/// The names of all recordings of a folder, sorted.
+std::vector<std::string> scenario_names(const std::filesystem::path& folder);
+
+/// The payload of a recorded frame or fragment. Texts that the recorder has cut (`data_prefix`) are restored.
+std::string payload_of(const Step& step);
+std::string from_hex(std::string_view hex);
+std::string to_hex(std::string_view bytes);
+
+/// What a server's step is compared by: {"text": JSON}, {"binary": hex}, {"pong": hex}, {"close": code,
+/// "reason": ...},
+/// {"upgrade": 101}, {"refused": status, "body": ...} or {"response": status, "body": ...}.
+nlohmann::json event_of(const Step& step);
+
+} // namespace phx::conformance

@@ -1,0 +1,252 @@
+#include "tests/support/server_app.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <map>
+#include <random>
+#include <set>
+#include <string>
+#include <vector>
+
+namespace phx::test {
+namespace {
+
+using protocol::Opcode;
+using protocol::Vsn;
+using server::Dialect;
+
+/// Random peers against a random application, answering late and out of order. What must always hold is
+/// checked at each output and after each call.
+class Storm {
+public:
+    explicit Storm(std::uint64_t seed) : random_(seed), machine_(config(seed)) {
+        machine_.add_channel("room:*", {"intercepted"});
+        machine_.add_channel("realtime:mine");
+    }
+
+    void run(int steps) {
+        for (int i = 0; i < steps && !testing::Test::HasFailure(); ++i) {
+            step();
+            drain();
+            check();
+        }
+        while (!open_.empty()) close(open_.begin()->first);
+        now_ += std::chrono::hours(1);
+        machine_.handle_timeout(now_);
+        drain();
+        EXPECT_EQ(machine_.sessions(), 0u);
+        EXPECT_EQ(machine_.members(), 0u);
+        EXPECT_EQ(machine_.topics(), 0u);
+        EXPECT_FALSE(machine_.next_timeout().has_value());
+        EXPECT_TRUE(joined_.empty());
+    }
+
+private:
+    struct Peer {
+        Vsn vsn;
+        bool closing = false;
+    };
+
+    static server::ServerConfig config(std::uint64_t seed) {
+        server::ServerConfig config;
+        config.seed = seed;
+        config.max_channels_per_session = 4;
+        config.max_held_frames = 3;
+        config.max_waiting_replies = 4;
+        config.max_timers_per_channel = 4;
+        return config;
+    }
+
+    unsigned pick(unsigned n) { return static_cast<unsigned>(random_() % n); }
+
+    void step() {
+        const unsigned what = pick(100);
+        if (open_.empty() || what < 5) return open();
+        if (what < 8) return close(any());
+        if (what < 10) return machine_.broadcast(now_, topic(), pick(2) ? "intercepted" : "news", {});
+        if (what < 11) return machine_.disconnect(now_, "user:" + std::to_string(pick(3)));
+        if (what < 15 && !late_.empty()) return answer_late();
+        if (what < 20) {
+            now_ += std::chrono::milliseconds(pick(30'000));
+            return machine_.handle_timeout(now_);
+        }
+        if (what == 20 && pick(20) == 0) return machine_.close_all(now_);
+        const server::SessionId peer = any();
+        frame_ = frame(open_.at(peer).vsn);
+        machine_.handle_frame(now_, peer, pick(12) == 0 ? Opcode::binary : Opcode::text, frame_);
+    }
+
+    void open() {
+        server::SessionConfig config;
+        config.vsn = pick(2) ? Vsn::v1 : Vsn::v2;
+        config.dialect = pick(2) ? Dialect::phoenix : Dialect::supabase;
+        if (pick(2)) config.socket_id = "user:" + std::to_string(pick(3));
+        open_[machine_.handle_open(now_, config)] = Peer{config.vsn};
+    }
+
+    void close(server::SessionId peer) {
+        open_.at(peer).closing = true; // nothing may be sent from now on
+        machine_.handle_closed(now_, peer);
+        drain();
+        open_.erase(peer);
+    }
+
+    server::SessionId any() {
+        return std::next(open_.begin(), pick(static_cast<unsigned>(open_.size())))->first;
+    }
+    std::string topic() {
+        static const char* const names[] = {"room:a",        "room:b", "realtime:a", "realtime:b",
+                                            "realtime:mine", "nope",   "phoenix"};
+        return names[pick(7)];
+    }
+
+    std::string frame(Vsn vsn) {
+        static const char* const events[] = {"phx_join", "phx_join",    "phx_leave", "broadcast",
+                                             "presence", "echo",        "slow",      "stop",
+                                             "crash",    "intercepted", "phx_error", "heartbeat"};
+        static const char* const payloads[] = {
+            "{}",
+            "null",
+            R"({"event":"track","payload":{"a":1}})",
+            R"({"event":"untrack"})",
+            R"({"config":{"presence":{"enabled":true},"broadcast":{"self":true,"ack":true}}})",
+            R"({"config":{"private":true}})"};
+        static const char* const refs[] = {"null", "\"1\"", "\"2\"", "7"};
+        if (pick(40) == 0) return "nonsense";
+        if (pick(15) == 0) return from_hex("0301010a010001") + "12realtime:ae{}";
+        const std::string name = topic(), event = events[pick(12)], payload = payloads[pick(6)],
+                          ref = refs[pick(4)];
+        const std::string join_ref = refs[pick(2)];
+        if (vsn == Vsn::v2)
+            return "[" + join_ref + "," + ref + ",\"" + name + "\",\"" + event + "\"," + payload + "]";
+        return "{\"topic\":\"" + name + "\",\"event\":\"" + event + "\",\"payload\":" + payload +
+               ",\"ref\":" + ref + "}";
+    }
+
+    phx::server::Actions actions(server::ReplyTo to) {
+        phx::server::Actions a;
+        for (unsigned i = pick(4); i > 0; --i) {
+            switch (pick(14)) {
+            case 0: a.ok(); break;
+            case 1: a.reply_to(to, "ok"); break;
+            case 2: a.push("pushed"); break;
+            case 3: a.broadcast("new_msg"); break;
+            case 4: a.broadcast_from("intercepted"); break;
+            case 5: a.track("k" + std::to_string(pick(3)), "{\"n\":" + std::to_string(pick(2)) + "}"); break;
+            case 6: a.untrack("k" + std::to_string(pick(3))); break;
+            case 7: a.presence_state(); break;
+            case 8: a.after(std::chrono::milliseconds(pick(5000)), "info"); break;
+            case 9: a.broadcast("bytes", phx::server::Payload::binary("x")); break;
+            case 10: a.state("s"); break;
+            case 11: pick(4) ? a.stop() : a.stop(phx::server::StopReason::crash); break;
+            case 12: pick(8) ? a.ok(phx::server::Payload::binary("x")) : a.close_connection(4000, "x"); break;
+            default: pick(8) ? a.error() : a.disconnect("user:1"); break;
+            }
+        }
+        return a;
+    }
+
+    void answer_late() {
+        const auto [member, to] = late_.back();
+        late_.pop_back();
+        machine_.apply(now_, member, to, actions(to));
+    }
+
+    void drain() {
+        while (const auto output = machine_.poll())
+            std::visit([this](const auto& o) { carry_out(o); }, *output);
+    }
+
+    void expect_open(server::SessionId session) {
+        const auto found = open_.find(session);
+        ASSERT_NE(found, open_.end());
+        EXPECT_FALSE(found->second.closing);
+    }
+    void expect_member(server::MemberId member) {
+        EXPECT_EQ(joined_.count(member) + delayed_.count(member), 1u);
+    }
+    void carry_out(const server::act::Send& send) {
+        expect_open(send.session);
+        EXPECT_FALSE(send.data.empty());
+    }
+    void carry_out(const server::act::Fanout& fanout) {
+        EXPECT_FALSE(fanout.sessions.empty());
+        std::set<server::SessionId> once;
+        for (const server::SessionId session : fanout.sessions) {
+            expect_open(session);
+            EXPECT_TRUE(once.insert(session).second);
+            EXPECT_EQ(open_.at(session).vsn, open_.at(fanout.sessions.front()).vsn);
+        }
+    }
+    void carry_out(const server::act::Close& close) {
+        expect_open(close.session);
+        open_.at(close.session).closing = true;
+    }
+    void carry_out(const server::act::CloseIfIdle& idle) {
+        expect_open(idle.session);
+        if (pick(2)) machine_.handle_activity(now_, idle.session);
+    }
+    void carry_out(const server::event::JoinAsked& join) {
+        using phx::server::JoinAnswer;
+        ASSERT_TRUE(machine_.member(join.member));
+        EXPECT_EQ(machine_.member(join.member)->params, join.params.data);
+        if (pick(10) == 0) return machine_.crash(now_, join.member);
+        JoinAnswer answer = pick(5) ? JoinAnswer::ok() : JoinAnswer::refuse("{}");
+        if (pick(4) == 0) answer.delay = std::chrono::milliseconds(pick(10'000));
+        answer.then = actions({});
+        if (answer.verdict == JoinAnswer::Verdict::accept)
+            (answer.delay.count() > 0 ? delayed_ : joined_).insert(join.member);
+        machine_.answer_join(now_, join.member, std::move(answer));
+    }
+    void carry_out(const server::event::MessageIn& in) {
+        expect_member(in.member);
+        EXPECT_NE(in.reply_to.id, 0u);
+        if (pick(5) == 0) return late_.push_back({in.member, in.reply_to});
+        if (pick(20) == 0) return machine_.crash(now_, in.member);
+        machine_.apply(now_, in.member, in.reply_to, actions(in.reply_to));
+    }
+    void carry_out(const server::event::MessageOut& out) {
+        expect_member(out.member);
+        machine_.apply(now_, out.member, {}, phx::server::Actions().push(out.event, out.payload));
+    }
+    void carry_out(const server::event::InfoDue& due) {
+        expect_member(due.member);
+        machine_.apply(now_, due.member, {}, actions({}));
+    }
+    void carry_out(const server::event::Ended& ended) {
+        ASSERT_TRUE(machine_.member(ended.member));
+        EXPECT_EQ(joined_.erase(ended.member) + delayed_.erase(ended.member), 1u); // once
+    }
+    void carry_out(const server::event::FrameDropped& dropped) {
+        EXPECT_FALSE(dropped.error.message.empty());
+    }
+
+    void check() {
+        EXPECT_EQ(machine_.sessions(), open_.size());
+        EXPECT_LE(machine_.topics(), machine_.members());
+        EXPECT_LE(machine_.members(), open_.size() * 4);
+    }
+
+    std::mt19937_64 random_;
+    server::ServerMachine machine_;
+    protocol::TimePoint now_{};
+    std::map<server::SessionId, Peer> open_;
+    std::set<server::MemberId> joined_;  ///< accepted, and to end exactly once
+    std::set<server::MemberId> delayed_; ///< to be accepted later, unless they end before
+    std::vector<std::pair<server::MemberId, server::ReplyTo>> late_;
+    std::string frame_;
+};
+
+TEST(ServerMachine, KeepsItsTablesConsistentUnderRandomOperations) {
+    const char* const wanted = std::getenv("PHX_SEED");
+    const std::uint64_t first = wanted != nullptr ? std::strtoull(wanted, nullptr, 10) : 1;
+    const std::uint64_t last = wanted != nullptr ? first : 60;
+    for (std::uint64_t seed = first; seed <= last && !testing::Test::HasFailure(); ++seed) {
+        SCOPED_TRACE("PHX_SEED=" + std::to_string(seed));
+        Storm(seed).run(1000);
+    }
+}
+
+} // namespace
+} // namespace phx::test
