@@ -175,9 +175,12 @@ Channel Session::channel(const std::string& topic, const std::optional<std::stri
 }
 
 Push Session::join(Channel channel) {
-    channel.on_state([this, topic = channel.topic()](ChannelState from, ChannelState to, const Error* why) {
-        if (to == ChannelState::joined)
-            note((from == ChannelState::joining ? "joined " : "joined again ") + topic);
+    channel.on_state([this, topic = channel.topic(),
+                      joined_before = false](ChannelState from, ChannelState to, const Error* why) mutable {
+        if (to == ChannelState::joined) {
+            note((joined_before ? "joined again " : "joined ") + topic);
+            joined_before = true;
+        }
         if (to == ChannelState::closed && from != ChannelState::leaving) {
             finish_.now(ExitCode::closed_by_server, "the server closed " + topic);
         }
