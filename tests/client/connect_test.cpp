@@ -43,9 +43,9 @@ TEST(Connect, SaysThatANameDoesNotResolve) {
 TEST(Connect, TriesTheNextAddressOfAName) {
     // localhost is ::1 and 127.0.0.1 on most systems; the server listens on the latter only.
     ScriptedServer server;
+    Inbox<int> opened;
     Loop loop;
     Socket socket(loop, server.url("localhost"), quick());
-    Inbox<int> opened;
     socket.on_open([&] { opened.add(1); });
     socket.connect();
     Peer peer = server.accept();

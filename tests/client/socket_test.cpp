@@ -9,14 +9,14 @@ using Closed = std::pair<std::uint16_t, std::string>;
 
 TEST(Socket, KeepsTheCloseCodeOfTheServerAndComesBack) {
     ScriptedServer server;
+    Inbox<Closed> closed;
+    Inbox<Millis> gaps;
     Loop loop;
     Socket socket(loop, server.url(), quick());
-    Inbox<Closed> closed;
     socket.on_close([&](std::uint16_t code, std::string_view reason) {
         closed.add({code, std::string(reason)});
     });
     auto room = socket.channel("room:1");
-    Inbox<Millis> gaps;
     room.on_gap([&](Millis offline) { gaps.add(offline); });
     socket.connect();
     const Push joined = room.join();
@@ -38,9 +38,9 @@ TEST(Socket, KeepsTheCloseCodeOfTheServerAndComesBack) {
 
 TEST(Socket, FailsPushesOfALostConnectionAndRejoins) {
     ScriptedServer server;
+    Inbox<Closed> closed;
     Loop loop;
     Socket socket(loop, server.url(), quick());
-    Inbox<Closed> closed;
     socket.on_close([&](std::uint16_t code, std::string_view reason) {
         closed.add({code, std::string(reason)});
     });
@@ -64,9 +64,9 @@ TEST(Socket, FailsPushesOfALostConnectionAndRejoins) {
 
 TEST(Socket, FailsTheConnectionOnGarbageAfterTheUpgrade) {
     ScriptedServer server;
+    Inbox<Error> errors;
     Loop loop;
     Socket socket(loop, server.url(), quick());
-    Inbox<Error> errors;
     socket.on_error([&](const Error& error) { errors.add(error); });
     socket.connect();
     Peer peer = server.accept_upgraded();
@@ -81,11 +81,11 @@ TEST(Socket, FailsTheConnectionOnGarbageAfterTheUpgrade) {
 
 TEST(Socket, RefusesMessagesOverItsLimit) {
     ScriptedServer server;
+    Inbox<Error> errors;
     Loop loop;
     SocketOptions options = quick();
     options.max_message_bytes = 1000;
     Socket socket(loop, server.url(), std::move(options));
-    Inbox<Error> errors;
     socket.on_error([&](const Error& error) { errors.add(error); });
     socket.connect();
     Peer peer = server.accept_upgraded();
@@ -99,9 +99,9 @@ TEST(Socket, RefusesMessagesOverItsLimit) {
 
 TEST(Socket, ReadsFramesThatDripIn) {
     ScriptedServer server;
+    Inbox<std::string> seen;
     Loop loop;
     Socket socket(loop, server.url(), quick());
-    Inbox<std::string> seen;
     socket.on_message([&](const Message& m) { seen.add(std::string(m.text())); });
     socket.connect();
     Peer peer = server.accept();
@@ -122,9 +122,9 @@ TEST(Socket, ReadsFramesThatDripIn) {
 
 TEST(Socket, CarriesLargeMessagesBothWays) {
     ScriptedServer server;
+    Inbox<std::size_t> sizes;
     Loop loop;
     Socket socket(loop, server.url(), quick());
-    Inbox<std::size_t> sizes;
     auto room = socket.channel("room:1");
     room.on("big", [&](const Message& m) { sizes.add(m.text().size()); });
     socket.connect();
@@ -143,10 +143,10 @@ TEST(Socket, CarriesLargeMessagesBothWays) {
 
 TEST(Socket, DisconnectsWithACodeAndStaysAway) {
     ScriptedServer server;
-    Loop loop;
-    Socket socket(loop, server.url(), quick());
     Inbox<Closed> closed;
     Inbox<SocketState> states;
+    Loop loop;
+    Socket socket(loop, server.url(), quick());
     socket.on_close([&](std::uint16_t code, std::string_view reason) {
         closed.add({code, std::string(reason)});
     });
@@ -177,11 +177,11 @@ TEST(Socket, DisconnectsWithACodeAndStaysAway) {
 
 TEST(Socket, BeatsAndReportsTheRoundTrip) {
     ScriptedServer server;
+    Inbox<Micros> beats;
     Loop loop;
     SocketOptions options = quick();
     options.heartbeat_interval = 5ms;
     Socket socket(loop, server.url(), std::move(options));
-    Inbox<Micros> beats;
     socket.on_heartbeat([&](Micros round_trip) { beats.add(round_trip); });
     socket.connect();
     Peer peer = server.accept_upgraded();
@@ -191,12 +191,12 @@ TEST(Socket, BeatsAndReportsTheRoundTrip) {
 
 TEST(Socket, ReconnectsWhenAHeartbeatIsLost) {
     ScriptedServer server;
+    Inbox<Error> errors;
     Loop loop;
     SocketOptions options = quick();
     options.heartbeat_interval = 5ms;
     options.heartbeat_timeout = 5ms;
     Socket socket(loop, server.url(), std::move(options));
-    Inbox<Error> errors;
     socket.on_error([&](const Error& error) { errors.add(error); });
     socket.connect();
     Peer deaf = server.accept_upgraded();
@@ -229,10 +229,10 @@ TEST(Socket, ShowsEveryFrameToTheTap) {
 
 TEST(Socket, FinishesPendingPushesWhenItIsDestroyed) {
     ScriptedServer server;
+    Inbox<Errc> ends;
     Loop loop;
     std::optional<Socket> socket(std::in_place, loop, server.url(), quick());
     std::optional<Channel> room = socket->channel("room:1");
-    Inbox<Errc> ends;
     socket->connect();
     const Push joined = room->join();
     Peer peer = server.accept_upgraded();
@@ -302,9 +302,9 @@ TEST(Socket, DialsAtOnceWhenTheNetworkIsBack) {
     SocketOptions options = quick();
     options.retry.first_connect = {{Millis(3'600'000)}, Jitter::none};
     const int port = unused_port();
+    Inbox<Error> errors;
     Loop loop;
     Socket socket(loop, "ws://127.0.0.1:" + std::to_string(port) + "/socket", std::move(options));
-    Inbox<Error> errors;
     socket.on_error([&](const Error& error) { errors.add(error); });
     socket.connect();
     ASSERT_TRUE(errors.first());
@@ -336,10 +336,10 @@ TEST(Socket, SpeaksVersionOne) {
 
 TEST(Socket, HandlersAddedWithTheReplySeeWhatFollowsInTheSamePacket) {
     ScriptedServer server;
+    Inbox<std::string> seen;
     Loop loop;
     Socket socket(loop, server.url(), quick());
     auto room = socket.channel("room:1");
-    Inbox<std::string> seen;
     socket.connect();
     Push joined = room.join();
     joined.receive("ok", [&](const Reply&) {

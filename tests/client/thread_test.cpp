@@ -123,11 +123,11 @@ TEST(Threads, ScopedHandlerWaitsForTheRunningCall) {
 
 TEST(Threads, ScopedHandlerDoesNotWaitForItself) {
     ScriptedServer server;
+    Inbox<int> done;
     Loop loop;
     Socket socket(loop, server.url(), quick());
     auto room = socket.channel("room:1");
     std::optional<ScopedHandler> scoped;
-    Inbox<int> done;
     scoped.emplace(room, room.on("a", [&](const Message&) {
         scoped.reset();
         done.add(1);
@@ -142,10 +142,10 @@ TEST(Threads, ScopedHandlerDoesNotWaitForItself) {
 
 TEST(Threads, OffKillsAtOnce) {
     ScriptedServer server;
+    Inbox<std::string> seen;
     Loop loop;
     Socket socket(loop, server.url(), quick());
     auto room = socket.channel("room:1");
-    Inbox<std::string> seen;
     const HandlerId id = room.on("a", [&](const Message&) { seen.add("dead"); });
     room.on("a", [&](const Message&) { seen.add("alive"); });
     socket.connect();

@@ -107,11 +107,11 @@ TEST_F(Tls, SaysWhichFileCannotBeUsed) {
 
 TEST(TlsToPlain, SaysThatThePortDoesNotSpeakTls) {
     ScriptedServer plain;
+    Inbox<Error> errors;
     Loop loop;
     SocketOptions options = quick();
     options.retry.max_attempts = 1;
     Socket socket(loop, "wss://127.0.0.1:" + std::to_string(plain.port()) + "/socket", std::move(options));
-    Inbox<Error> errors;
     socket.on_error([&](const Error& error) { errors.add(error); });
     socket.connect();
     Peer peer = plain.accept();
