@@ -302,11 +302,7 @@ void LoopCore::remove_member(const LoopMember& member) {
 /// Order: members (they close their connections), tasks that were accepted, the context, our handles, the
 /// loop.
 void LoopCore::finish() {
-    {
-        // A copy, for a member may remove itself; gone before the loop is, for members own timers of it.
-        const std::vector<std::shared_ptr<LoopMember>> stopping = members_;
-        for (const auto& member : stopping) member->loop_stopping();
-    }
+    for (const auto& member : std::vector(members_)) member->loop_stopping();
     for (bool accepted_more = true; accepted_more;) {
         while (!members_.empty()) uv_run(&uv_, UV_RUN_ONCE);
         drain_inbox();
