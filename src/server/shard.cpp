@@ -1,6 +1,5 @@
 #include "src/server/shard.hpp"
 
-#include "phx/protocol/codec.hpp"
 #include "protocol/wire/utf8.hpp"
 
 #include <algorithm>
@@ -36,14 +35,6 @@ ServerConfig machine_config(const phx::server::Options& options) {
         config.limits.max_frame_bytes = std::max(config.limits.max_frame_bytes, endpoint.max_message_bytes);
     }
     return config;
-}
-
-/// Text of a peer, for a line of a log.
-std::string quoted(std::string_view text) {
-    constexpr std::size_t max_bytes = 100;
-    std::string out;
-    protocol::append_json_string(out, protocol::utf8_prefix(text, max_bytes));
-    return out;
 }
 
 std::vector<phx::server::Handlers> add_patterns(ServerMachine& machine, Patterns patterns) {
@@ -260,84 +251,6 @@ void Shard::on(const act::CloseIfIdle& order) {
     } else {
         connection->close(order.code, {});
     }
-}
-
-// ---- questions of the machine
-
-template <class Handler>
-bool Shard::run_handler(MemberId id, PatternId pattern, const char* name, Handler&& handler) {
-    const auto member = machine_.member(id);
-    const Connection* const connection = member ? find(member->session) : nullptr;
-    if (!connection) return false;
-    const phx::server::Context context{connection->record(), member->topic, member->params, member->state, {},
-                                       member->join_ref};
-    std::string what;
-    try {
-        handler(context, handlers_[static_cast<std::size_t>(pattern)]);
-        return true;
-    } catch (const std::exception& thrown) {
-        what = thrown.what();
-    } catch (...) {
-        what = "something that is no std::exception";
-    }
-    report(fail(Errc::cancelled, std::string(name) + " of topic " + quoted(member->topic) + " threw: " + what)
-               .error);
-    return false;
-}
-
-template <class Handler>
-void Shard::run_actions(MemberId id, PatternId pattern, phx::server::ReplyTo reply_to, const char* name,
-                        Handler&& handler) {
-    phx::server::Actions actions;
-    const bool is_done =
-        run_handler(id, pattern, name, [&](phx::server::Context context, const auto& handlers) {
-            context.reply_to = reply_to;
-            actions = handler(context, handlers);
-        });
-    if (is_done) {
-        machine_.apply(loop_.now(), id, reply_to, std::move(actions));
-    } else {
-        machine_.crash(loop_.now(), id);
-    }
-}
-
-void Shard::on(const event::JoinAsked& asked) {
-    phx::server::JoinAnswer answer;
-    const bool is_done =
-        run_handler(asked.member, asked.pattern, "join", [&](const auto& context, const auto& handlers) {
-            if (handlers.join) answer = handlers.join(context, asked.params);
-        });
-    if (!is_done) answer = phx::server::JoinAnswer::refuse(R"({"reason":"join crashed"})"); // as Phoenix
-    machine_.answer_join(loop_.now(), asked.member, std::move(answer));
-}
-
-void Shard::on(const event::MessageIn& message) {
-    run_actions(message.member, message.pattern, message.reply_to, "handle_in",
-                [&](const phx::server::Context& context, const phx::server::Handlers& handlers) {
-                    if (!handlers.handle_in) throw std::logic_error("the channel has no handle_in");
-                    return handlers.handle_in(context, message.event, message.payload);
-                });
-}
-
-void Shard::on(const event::MessageOut& message) {
-    run_actions(message.member, message.pattern, {}, "handle_out",
-                [&](const phx::server::Context& context, const phx::server::Handlers& handlers) {
-                    return handlers.handle_out(context, message.event, message.payload);
-                });
-}
-
-void Shard::on(const event::InfoDue& due) {
-    run_actions(due.member, due.pattern, {}, "handle_info",
-                [&](const phx::server::Context& context, const phx::server::Handlers& handlers) {
-                    return handlers.handle_info ? handlers.handle_info(context, due.info)
-                                                : phx::server::Actions{};
-                });
-}
-
-void Shard::on(const event::Ended& ended) {
-    run_handler(ended.member, ended.pattern, "on_close", [](const auto& context, const auto& handlers) {
-        if (handlers.on_close) handlers.on_close(context);
-    });
 }
 
 // ---- news
