@@ -31,6 +31,17 @@ for (const vsn of versions) {
             await channel.seen.expect('sync', {});
         });
 
+        test('gets its postgres_changes back in the join reply, as it compares them', async (t) => {
+            const log = new Log('statuses');
+            const one_row = { schema: 'public', table: 'todos', filter: 'id=eq.1' };
+            const ignore = () => {};
+            open(t).channel(fresh_topic('lobby'))
+                .on('postgres_changes', { event: '*', schema: 'public' }, ignore)
+                .on('postgres_changes', { ...one_row, event: 'INSERT' }, ignore)
+                .subscribe((status, error) => log.add(status, error?.message));
+            await log.expect('SUBSCRIBED', undefined);
+        });
+
         test('is refused a topic without a name', async (t) => {
             const client = open(t);
             const channel = subscribe(client, '');
