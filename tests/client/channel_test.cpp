@@ -276,11 +276,11 @@ TEST_F(JoinedChannel, AddsAndRemovesHandlersInsideHandlers) {
         registered.set_value();
     });
     get(registered.get_future());
+    room.on("end", [&](const Message&) { seen.add("end"); });
     settle();
     peer->broadcast("room:1", "a", json::object());
     peer->broadcast("room:1", "a", json::object());
     peer->broadcast("room:1", "end", json::object());
-    room.on("end", [&](const Message&) { seen.add("end"); });
     seen.wait_for(2);
     EXPECT_EQ(seen.wait_for(3), (std::vector<std::string>{"first", "second", "end"}));
 }

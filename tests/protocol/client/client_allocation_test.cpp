@@ -1,26 +1,12 @@
 #include "protocol/client/client_machine.hpp"
 
 #include "phx/protocol/builders.hpp"
+#include "tests/support/alloc_count.hpp"
 
 #include <gtest/gtest.h>
 
 #include <charconv>
-#include <cstdlib>
-#include <new>
 #include <string>
-
-namespace {
-std::size_t allocations = 0;
-}
-
-// Counts every allocation of this program; only the differences below mean something.
-void* operator new(std::size_t size) {
-    ++allocations;
-    if (void* p = std::malloc(size == 0 ? 1 : size)) return p;
-    throw std::bad_alloc();
-}
-void operator delete(void* p) noexcept { std::free(p); }
-void operator delete(void* p, std::size_t) noexcept { std::free(p); }
 
 namespace phx::protocol {
 namespace {
@@ -48,11 +34,11 @@ protected:
         machine.handle_frame(now, ConnId{1}, opcode, frame);
         return drain();
     }
-    template <class Act> std::size_t count(Act act) {
+    template <class Act> std::uint64_t count(Act act) {
         for (int i = 0; i < 200; ++i) act();
-        const std::size_t before = allocations;
+        const test::AllocationCount allocations;
         for (int i = 0; i < 1000; ++i) act();
-        return allocations - before;
+        return allocations.allocations();
     }
 
     TimePoint now{};
