@@ -26,7 +26,7 @@ LwsContext::LwsContext(uv_loop_s* loop) {
     info.foreign_loops = loops;
     info.pt_serv_buf_size = lws_buffer_bytes;
     info.max_http_header_data = 16 * 1024; // tokens travel in queries and headers
-    info.pcontext = &context_; // cleared when the context is gone
+    info.pcontext = &context_;             // cleared when the context is gone
     context_ = lws_create_context(&info);
     if (!context_) {
         throw std::system_error(std::make_error_code(std::errc::not_enough_memory),
