@@ -26,6 +26,7 @@ LwsContext::LwsContext(uv_loop_s* loop) {
     info.foreign_loops = loops;
     info.pt_serv_buf_size = lws_buffer_bytes;
     info.max_http_header_data = 16 * 1024; // tokens travel in queries and headers
+    info.pcontext = &context_;             // cleared when the context is gone
     context_ = lws_create_context(&info);
     if (!context_) {
         throw std::system_error(std::make_error_code(std::errc::not_enough_memory),
@@ -50,9 +51,11 @@ void LwsContext::close_soon(lws* wsi) {
     lws_cancel_service(lws_get_context(wsi)); // an event of its own
 }
 
-void LwsContext::destroy() {
-    lws_context_destroy(context_);
-    context_ = nullptr;
+void LwsContext::destroy() { lws_context_destroy(context_); }
+
+LwsContext::~LwsContext() {
+    // 4.1.6 on a foreign libuv loop closes everything, but frees nothing until it is asked again.
+    if (context_) lws_context_destroy(context_);
 }
 
 } // namespace phx::shell

@@ -24,7 +24,7 @@ public:
     /// Throws std::system_error.
     explicit LwsContext(uv_loop_s* loop);
     /// REQUIRES destroy() and then libuv's loop to have run until it had nothing left.
-    ~LwsContext() = default;
+    ~LwsContext();
     LwsContext(const LwsContext&) = delete;
     LwsContext& operator=(const LwsContext&) = delete;
 

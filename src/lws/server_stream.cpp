@@ -1,5 +1,7 @@
 #include "src/lws/server_stream.hpp"
 
+#include "src/lws/context.hpp"
+
 #include <libwebsockets.h>
 
 #include <algorithm>
@@ -104,9 +106,7 @@ void ServerStream::finish(Ending ending) {
 void ServerStream::kill() noexcept {
     if (is_killed_ || !wsi_) return;
     is_killed_ = true;
-    lws_set_timeout(wsi_, PENDING_TIMEOUT_USER_REASON_BASE, LWS_TO_KILL_ASYNC);
-    lws_cancel_service_pt(
-        wsi_); // under libuv a timeout set outside of its callbacks is otherwise not noticed
+    LwsContext::close_soon(wsi_);
 }
 
 bool ServerStream::write_some() {
