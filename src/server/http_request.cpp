@@ -139,6 +139,10 @@ ParsedHead parse_request_head(std::string_view bytes, HttpRequest& request, std:
     while (start < 4 && bytes.substr(start, 2) == "\r\n") start += 2;
     const std::size_t end = bytes.find(end_of_head, std::max(start, scanned));
     if (end == std::string_view::npos) {
+        // TLS on a plain port: its client would wait for us, and we for the end of the head.
+        if (start < bytes.size() && bytes[start] != '\r' && !is_token_char(bytes[start])) {
+            return refuse(400, "malformed method");
+        }
         scanned = bytes.size() < end_of_head.size() ? 0 : bytes.size() - (end_of_head.size() - 1);
         if (bytes.size() <= limits.max_bytes) return {};
         const bool in_first_line = bytes.find("\r\n", start) == std::string_view::npos;

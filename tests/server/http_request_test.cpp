@@ -54,6 +54,14 @@ TEST(HttpRequest, IsIncompleteForEveryPrefixAndTheSameForEverySplit) {
     EXPECT_EQ(request.content_length, 7u);
 }
 
+TEST(HttpRequest, RefusesTlsOnAPlainPortAtItsFirstByte) {
+    HttpRequest request;
+    std::size_t scanned = 0;
+    const ParsedHead head = parse_request_head(std::string_view("\x16\x03\x01", 3), request, scanned);
+    EXPECT_EQ(head.status, Status::refused);
+    EXPECT_EQ(head.http_status, 400);
+}
+
 TEST(HttpRequest, KeepsTheConnectionAsTheClientWants) {
     EXPECT_FALSE(parse("GET / HTTP/1.1\r\nhost: a\r\nconnection: foo, Close\r\n\r\n").request.keep_alive);
     EXPECT_FALSE(parse("GET / HTTP/1.0\r\n\r\n").request.keep_alive);

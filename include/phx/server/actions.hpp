@@ -13,7 +13,8 @@
 namespace phx::server {
 
 /// Stands for the reply that a push still waits for; answered once, from any later handler of the same channel.
-/// Zero: the client expects no reply.
+/// Zero: the call at hand is about no push. A late answer to a push whose ref is null crashes the channel, as in
+/// Phoenix.
 struct ReplyTo {
     std::uint64_t id = 0;
 };

@@ -31,8 +31,8 @@ struct Endpoint {
 /// What is known of a client before its WebSocket is accepted. Valid during the call.
 struct ConnectRequest {
     const Endpoint& endpoint;
-    std::string_view
-        params; ///< query parameters, decoded, as a JSON object of strings; the last of equal names
+    /// Query parameters, decoded, as a JSON object of strings; the last of equal names.
+    std::string_view params;
     std::string_view peer; ///< address
 };
 
@@ -49,12 +49,14 @@ struct ConnectAnswer {
 
 /// How long the server waits for a client.
 struct Timeouts {
-    std::chrono::milliseconds request{
-        10'000}; ///< from the connect, or the last answer, to a whole HTTP request
-    std::chrono::milliseconds write{10'000}; ///< for it to take what waits; then the connection is cut
-    std::chrono::milliseconds close{
-        5'000}; ///< for it to answer a close frame, or end a connection that is over
-    std::chrono::milliseconds stop{1'000}; ///< all of them, when the server stops
+    /// From the connect, or the last answer, to a whole HTTP request.
+    std::chrono::milliseconds request{10'000};
+    /// For it to take what waits; then the connection is cut.
+    std::chrono::milliseconds write{10'000};
+    /// For it to answer a close frame, or to end a connection that is over.
+    std::chrono::milliseconds close{5'000};
+    /// For all of them, when the server stops.
+    std::chrono::milliseconds stop{1'000};
 };
 
 struct Options {
