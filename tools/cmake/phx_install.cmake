@@ -1,11 +1,7 @@
 include(CMakePackageConfigHelpers)
 set(PHX_CMAKEDIR ${CMAKE_INSTALL_LIBDIR}/cmake/phx CACHE STRING "Where phxConfig.cmake goes")
 
-set(libraries phx)
-if(TARGET phx_server)
-  list(APPEND libraries phx_server)
-endif()
-install(TARGETS ${libraries} EXPORT phxTargets
+install(TARGETS phx phx_server EXPORT phxTargets
         LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT runtime NAMELINK_COMPONENT development
         ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT development
         FILE_SET HEADERS DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPONENT development)
@@ -24,8 +20,6 @@ foreach(package phx phx-server)
           COMPONENT development)
 endforeach()
 
-foreach(tool phx-cli phx-server)
-  if(TARGET ${tool})
-    install(TARGETS ${tool} RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT tools)
-  endif()
-endforeach()
+if(PHX_BUILD_TOOLS)
+  install(TARGETS phx-cli phx-server RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT tools)
+endif()
