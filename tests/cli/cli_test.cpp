@@ -28,6 +28,7 @@ protected:
             if (event == "fail") actions.error(R"({"reason":"no such thing"})");
             if (event == "shout") actions.broadcast("shout", payload);
             if (event == "stop") actions.stop();
+            if (event == "crash") actions.stop(server::StopReason::crash);
             return actions;
         };
         server.emplace(options());
@@ -173,6 +174,42 @@ TEST_F(Cli, PushStopsAtTheFirstLineThatIsNotJson) {
     EXPECT_NE(result.err.find("line 2 is not JSON"), std::string::npos) << result.err;
 }
 
+TEST_F(Cli, PushAndSendFailWhenTheirMessageCannotTravel) {
+    const std::string bytes("\xff", 1);
+    const auto longer = run({cli, "push", url, "room:a", std::string(300, 'e'), "--binary", "-"}, bytes);
+    EXPECT_EQ(longer.exit_code, 1) << longer.err;
+    EXPECT_NE(longer.err.find("300 bytes"), std::string::npos) << longer.err;
+    const auto v1 =
+        run({cli, "push", url, "room:a", "shout", "--binary", "-", "--vsn", "1.0.0", "-q"}, bytes);
+    EXPECT_EQ(v1.exit_code, 1) << v1.err;
+    EXPECT_EQ(lines(v1.err), 1u) << v1.err;
+    const auto crash = run({cli, "push", url, "room:a", "crash", "--repeat", "3"});
+    EXPECT_EQ(crash.exit_code, 8) << crash.err;
+}
+
+TEST_F(Cli, ASignalEndsPushWhileItWaitsForInput) {
+    Process pusher({cli, "push", url, "room:a", "shout", "--lines"});
+    ASSERT_TRUE(pusher.err_line_with("joined room:a"));
+    pusher.signal(SIGTERM);
+    EXPECT_EQ(pusher.finish().exit_code, 130);
+}
+
+TEST_F(Cli, ASignalEndsListenWhileItsReaderStalls) {
+    Process listener({cli, "listen", url, "room:a", "--raw"});
+    ASSERT_TRUE(listener.err_line_with("joined room:a"));
+    const std::string payload = "\"" + std::string(1 << 20, 'x') + "\""; // more than a pipe holds
+    EXPECT_EQ(run({cli, "push", url, "room:a", "shout", "-"}, payload).exit_code, 0);
+    ASSERT_TRUE(listener.out_starts());
+    listener.signal(SIGTERM);
+    EXPECT_EQ(listener.wait_without_reading(), 130);
+}
+
+TEST_F(Cli, DataThatCannotBeWrittenIsAFailure) {
+    const auto result = run({"/bin/sh", "-c", cli + " call " + url + " room:a echo '{}' >/dev/full"});
+    EXPECT_EQ(result.exit_code, 1) << result.err;
+    EXPECT_NE(result.err.find("cannot write to stdout"), std::string::npos) << result.err;
+}
+
 TEST_F(Cli, PresenceListsWhoIsThereAndWatchTellsChanges) {
     Process watcher({cli, "presence", url, "realtime:lobby", "--watch", "--json"});
     ASSERT_TRUE(watcher.err_line_with("joined realtime:lobby"));
@@ -194,7 +231,7 @@ TEST_F(Cli, PresenceListsWhoIsThereAndWatchTellsChanges) {
 
 TEST_F(Cli, VerboseShowsFramesOnStderrWithoutTokens) {
     const auto result =
-        run({cli, "call", url, "room:a", "echo", "--join", R"({"access_token":"s3cret"})", "-v"});
+        run({cli, "call", url, "room:a", "echo", "--join", R"({"access_token" : "s3cret"})", "-v"});
     EXPECT_EQ(result.exit_code, 0);
     EXPECT_NE(result.err.find("> [\"1\",\"1\",\"room:a\",\"phx_join\""), std::string::npos) << result.err;
     EXPECT_NE(result.err.find("< [\"1\",\"1\",\"room:a\",\"phx_reply\""), std::string::npos) << result.err;
@@ -258,6 +295,7 @@ TEST(CliUsage, MistakesEndWithTwoAndOneLine) {
         {"nonsense"},
         {"listen"},
         {"listen", "ws://h/socket"},
+        {"listen", "ws://h/socket", ""},
         {"listen", "http//h", "t"},
         {"listen", "ftp://h/socket", "t"},
         {"call", "ws://h/socket", "t", "e", "{not json"},

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <stdexcept>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -108,18 +109,35 @@ std::optional<std::string> Process::err_line_with(std::string_view text) {
 
 void Process::signal(int number) { kill(pid_, number); }
 
+bool Process::out_starts() {
+    pollfd fd{out_.fd, POLLIN, 0};
+    return poll(&fd, 1, static_cast<int>(std::chrono::milliseconds(patience).count())) == 1;
+}
+
+int Process::wait_without_reading() {
+    const int handle = static_cast<int>(syscall(SYS_pidfd_open, pid_, 0));
+    pollfd fd{handle, POLLIN, 0};
+    if (poll(&fd, 1, static_cast<int>(std::chrono::milliseconds(patience).count())) != 1) kill(pid_, SIGKILL);
+    close(handle);
+    return reap();
+}
+
+int Process::reap() {
+    int status = 0;
+    waitpid(pid_, &status, 0);
+    status_ = status;
+    if (WIFEXITED(status)) return WEXITSTATUS(status);
+    return WTERMSIG(status) == SIGKILL ? -1 : 128 + WTERMSIG(status);
+}
+
 Process::Result Process::finish() {
     const auto deadline = Clock::now() + patience;
     while (!out_.ended || !err_.ended) {
         if (!pump(deadline)) break;
     }
     if (!out_.ended || !err_.ended) kill(pid_, SIGKILL);
-    int status = 0;
-    waitpid(pid_, &status, 0);
-    status_ = status;
     Result result;
-    if (WIFEXITED(status)) result.exit_code = WEXITSTATUS(status);
-    if (WIFSIGNALED(status) && WTERMSIG(status) != SIGKILL) result.exit_code = 128 + WTERMSIG(status);
+    result.exit_code = reap();
     result.out = out_.all;
     result.err = err_.all;
     return result;

@@ -27,6 +27,10 @@ public:
     /// Reads stderr until a line contains `text`; that line, or nothing.
     std::optional<std::string> err_line_with(std::string_view text);
     void signal(int number);
+    /// Waits until there is something on stdout, and leaves it there.
+    bool out_starts();
+    /// Waits for the program although nobody reads what it writes; its exit code as in Result.
+    int wait_without_reading();
 
     struct Result {
         int exit_code = -1; ///< 128 + n when ended by signal n, -1 when it had to be killed
@@ -45,6 +49,7 @@ private:
     using Clock = std::chrono::steady_clock;
     bool pump(Clock::time_point deadline);
     std::optional<std::string> line_of(Stream&);
+    int reap();
 
     pid_t pid_ = -1;
     int stdin_ = -1;

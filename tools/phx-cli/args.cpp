@@ -98,6 +98,7 @@ std::vector<std::string> take_url(ConnectArgs& args, std::vector<std::string> wo
         usage_error("'" + words.front() + "' is no URL: it must begin with ws:// or wss://");
     }
     if (auto url = protocol::parse_url(args.url); !url) usage_error(url.error().message);
+    if (!words.empty() && words.front().empty()) usage_error("the TOPIC is empty");
     if (words.size() < names.size()) usage_error(names[words.size()] + " missing; see --help");
     return words;
 }

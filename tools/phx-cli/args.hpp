@@ -43,7 +43,8 @@ struct ConnectArgs {
 
 void add_connect_options(CLI::App& verb, ConnectArgs&);
 
-/// The verb takes words, which words_of() gives after the parse. Not as an option of CLI11: that takes a word like
+/// The verb takes words, which words_of() gives after the parse. Not as an option of CLI11: that takes a word
+/// like
 /// `[1,2]` apart, and JSON arrays are payloads here.
 void take_words(CLI::App& verb, std::string names, std::string description);
 /// Usage error for a word that is an unknown option.

@@ -43,7 +43,8 @@ ExitCode run(Call& args) {
         return finish.code();
     }
     output.reply(channel.topic(), **reply);
-    return ExitCode::ok;
+    finish.now(output.verdict());
+    return finish.code();
 }
 
 } // namespace

@@ -105,6 +105,10 @@ ExitCode run(const Decode& args) {
     if (args.frames.empty()) {
         for (std::string line; std::getline(std::cin, line);) good = one(line) && good;
     }
+    if (!std::cout) {
+        std::cerr << "phx-cli: cannot write to stdout\n";
+        return ExitCode::failure;
+    }
     return good ? ExitCode::ok : ExitCode::failure;
 }
 

@@ -19,7 +19,7 @@ struct Listen {
 };
 
 ExitCode run(Listen& args) {
-    const auto topics = take_url(args.connect, args.words, {"TOPIC"});
+    auto topics = take_url(args.connect, args.words, {"TOPIC"});
     std::optional<std::string> join;
     if (!args.join.empty()) join = json_or_exit(args.join);
     protocol::JoinConfig config;
@@ -37,10 +37,12 @@ ExitCode run(Listen& args) {
         if (!args.events.empty() && !matches(message.event()) && !matches(message.user_event())) return;
         if (finish.done()) return;
         output.message(message);
-        if (!output.alive()) return finish.now(ExitCode::ok); // the reader has seen enough, as `head`
+        if (output.error() != 0) return finish.now(output.verdict());
         if (++printed == args.count) finish.now(ExitCode::ok);
     };
     std::vector<Channel> channels;
+    std::sort(topics.begin(), topics.end());
+    topics.erase(std::unique(topics.begin(), topics.end()), topics.end());
     for (const auto& topic : topics) {
         channels.push_back(session.channel(topic, join, config));
         channels.back().on_any(print);

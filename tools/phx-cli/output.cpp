@@ -4,9 +4,11 @@
 #include "phx/protocol/codec.hpp"
 
 #include <algorithm>
+#include <cerrno>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <ctime>
 #include <unistd.h>
 
@@ -94,7 +96,13 @@ void Output::print(const Line& line) {
         }
     }
     const bool written = std::fwrite(buffer_.data(), 1, buffer_.size(), stdout) == buffer_.size();
-    alive_ = alive_ && written && std::fflush(stdout) == 0;
+    if ((!written || std::fflush(stdout) != 0) && error_ == 0) error_ = errno;
+}
+
+ExitCode Output::verdict() const {
+    if (error_ == 0 || error_ == EPIPE) return ExitCode::ok;
+    std::fprintf(stderr, "phx-cli: cannot write to stdout: %s\n", std::strerror(error_));
+    return ExitCode::failure;
 }
 
 void Output::append_json(const Line& line) {
@@ -172,9 +180,10 @@ std::string printable_frame(protocol::Opcode opcode, std::string_view frame) {
         return out;
     }
     append_printable(out, frame);
-    static constexpr std::string_view key = "\"access_token\":\"";
+    static constexpr std::string_view key = "\"access_token\"";
     for (auto at = out.find(key); at != std::string::npos; at = out.find(key, at + key.size())) {
-        const auto from = at + key.size();
+        auto from = out.find_first_not_of(" :\t", at + key.size());
+        if (from == std::string::npos || out[from++] != '"') continue;
         auto to = from;
         while (to < out.size() && out[to] != '"') to += out[to] == '\\' ? 2 : 1;
         out.replace(from, std::min(to, out.size()) - from, "***");

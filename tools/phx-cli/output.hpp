@@ -15,8 +15,10 @@ public:
 
     void message(const Message& message);
     void reply(std::string_view topic, const Reply& reply);
-    /// False once stdout is gone (a closed pipe): nothing that is printed reaches anybody.
-    bool alive() const noexcept { return alive_; }
+    /// Why stdout takes no more: EPIPE when its reader has seen enough, as `head`. 0 while all is well.
+    int error() const noexcept { return error_; }
+    /// ok for a reader that has seen enough, else failure with one line on stderr.
+    ExitCode verdict() const;
 
 private:
     struct Line {
@@ -32,7 +34,7 @@ private:
 
     Format format_;
     bool colour_;
-    bool alive_ = true;
+    int error_ = 0;
     std::string buffer_;
     std::string payload_;
 };

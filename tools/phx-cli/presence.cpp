@@ -68,9 +68,10 @@ public:
             auto member = members_.find(key);
             if (member->second.empty()) {
                 if (before)
-                    changes.push_back(
-                        {"leave", key,
-                         diff["leaves"].contains(key) ? metas_of(diff["leaves"][key]) : Metas{}});
+                    changes.push_back({"leave", key,
+                                       diff.contains("leaves") && diff["leaves"].contains(key)
+                                           ? metas_of(diff["leaves"][key])
+                                           : Metas{}});
                 members_.erase(member);
             } else {
                 changes.push_back({before ? "update" : "join", key, member->second});

@@ -2,8 +2,9 @@
 #include "session.hpp"
 #include "verbs.hpp"
 
-#include <iostream>
+#include <cerrno>
 #include <memory>
+#include <unistd.h>
 
 namespace phx::cli {
 namespace {
@@ -51,9 +52,46 @@ private:
     std::size_t count_ = 0;
 };
 
+/// Lines of standard input; a signal, or the end of the program, ends the wait for one.
+class InputLines {
+public:
+    explicit InputLines(Finish& finish) : finish_(finish) {}
+
+    bool next(std::string& line) {
+        while (true) {
+            const auto end = pending_.find('\n');
+            if (end != std::string::npos || (ended_ && !pending_.empty())) {
+                line = pending_.substr(0, end);
+                pending_.erase(0, end == std::string::npos ? end : end + 1);
+                return true;
+            }
+            if (ended_ || !fill()) return false;
+        }
+    }
+
+private:
+    bool fill() {
+        while (true) {
+            const auto wake = finish_.wait({}, STDIN_FILENO);
+            if (wake == Finish::Wake::finished) return false;
+            if (wake == Finish::Wake::readable) break;
+        }
+        char buffer[65536];
+        const auto length = read(STDIN_FILENO, buffer, sizeof buffer);
+        if (length > 0) pending_.append(buffer, static_cast<std::size_t>(length));
+        ended_ = length == 0 || (length < 0 && errno != EINTR);
+        return true;
+    }
+
+    Finish& finish_;
+    std::string pending_;
+    bool ended_ = false;
+};
+
 bool push_lines(Pusher& pusher, Finish& finish) {
+    InputLines input(finish);
     std::string line;
-    for (std::size_t number = 1; std::getline(std::cin, line); ++number) {
+    for (std::size_t number = 1; input.next(line); ++number) {
         if (line.empty()) continue;
         if (auto valid = protocol::validate_json(line); !valid) {
             finish.now(ExitCode::usage,
@@ -62,7 +100,7 @@ bool push_lines(Pusher& pusher, Finish& finish) {
         }
         if (!pusher.text(line)) return false;
     }
-    return true;
+    return !finish.done();
 }
 
 ExitCode run(Push& args) {
@@ -77,7 +115,7 @@ ExitCode run(Push& args) {
     if (!args.join.empty()) join = json_or_exit(args.join);
 
     Finish finish;
-    Session session(args.connect, finish);
+    Session session(args.connect, finish, Session::Purpose::deliver);
     auto channel = session.channel(words[0], join);
     if (!session.connect() || !session.joined(channel)) return finish.code();
 

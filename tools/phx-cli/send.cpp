@@ -25,7 +25,7 @@ ExitCode run(Send& args) {
     config.is_private = args.is_private;
 
     Finish finish;
-    Session session(args.connect, finish);
+    Session session(args.connect, finish, Session::Purpose::deliver);
     auto channel = session.channel(protocol::realtime_topic(words[0]), {}, config);
     if (!session.connect() || !session.joined(channel)) return finish.code();
 

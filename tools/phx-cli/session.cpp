@@ -15,6 +15,21 @@
 #include <unistd.h>
 
 namespace phx::cli {
+namespace {
+
+volatile std::sig_atomic_t code_of_alarm = 0;
+
+void leave_now(int) { _exit(code_of_alarm); }
+
+/// What failed before a message reached the network.
+bool is_of_sending(const Error& error) {
+    return error.origin == Origin::local &&
+           (error.code == Errc::field_too_long || error.code == Errc::invalid_payload ||
+            error.code == Errc::invalid_utf8 || error.code == Errc::not_joined ||
+            error.code == Errc::buffer_full || error.code == Errc::channel_closed);
+}
+
+} // namespace
 
 Finish::Finish() {
     std::signal(SIGPIPE, SIG_IGN);
@@ -40,6 +55,9 @@ void Finish::now(ExitCode code, std::string_view why) {
     int undecided = -1;
     if (!code_.compare_exchange_strong(undecided, static_cast<int>(code))) return;
     if (!why.empty()) std::cerr << "phx-cli: " + std::string(why) + "\n";
+    code_of_alarm = static_cast<int>(code);
+    std::signal(SIGALRM, leave_now);
+    alarm(2);
     wake();
 }
 
@@ -102,7 +120,16 @@ Finish::Wake Finish::wait(std::optional<Millis> timeout, int fd) {
         }
         pollfd fds[] = {{wake_fd_, POLLIN, 0}, {signal_fd_, POLLIN, 0}, {fd, POLLIN, 0}};
         if (poll(fds, fd < 0 ? 2 : 3, milliseconds) < 0 && errno != EINTR) break;
-        if ((fds[1].revents & POLLIN) != 0) now(ExitCode::interrupted);
+        if ((fds[1].revents & POLLIN) != 0) {
+            now(ExitCode::interrupted);
+            sigset_t signals;
+            sigemptyset(&signals);
+            sigaddset(&signals, SIGINT);
+            sigaddset(&signals, SIGTERM);
+            signalfd_siginfo ignored;
+            [[maybe_unused]] const auto length = read(signal_fd_, &ignored, sizeof ignored);
+            pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);
+        }
         if (done()) break;
         if ((fds[0].revents & POLLIN) != 0) {
             std::uint64_t count = 0;
@@ -114,7 +141,8 @@ Finish::Wake Finish::wait(std::optional<Millis> timeout, int fd) {
     return Wake::finished;
 }
 
-Session::Session(const ConnectArgs& args, Finish& finish) : args_(args), finish_(finish) {
+Session::Session(const ConnectArgs& args, Finish& finish, Purpose purpose)
+    : args_(args), finish_(finish), purpose_(purpose) {
     try {
         socket_.emplace(loop_, args.url, options(args));
     } catch (const std::invalid_argument& error) {
@@ -127,7 +155,7 @@ Session::Session(const ConnectArgs& args, Finish& finish) : args_(args), finish_
     });
     socket_->on_close([this](std::uint16_t code, std::string_view reason) {
         std::string why = "connection closed with code " + std::to_string(code);
-        if (!reason.empty()) why += ": " + std::string(reason);
+        if (!reason.empty()) why += ": " + printable_frame(protocol::Opcode::text, reason);
         if (args_.no_reconnect)
             return finish_.now(code == 1006 ? ExitCode::network : ExitCode::closed_by_server, why);
         note(why + "; connecting again");
@@ -148,6 +176,7 @@ SocketOptions Session::options(const ConnectArgs& args) {
 }
 
 void Session::failed(const Error& error) {
+    if (purpose_ == Purpose::deliver && is_of_sending(error)) return finish_.now(error, "not sent");
     const bool of_connect = error.code == Errc::connect_failed || error.code == Errc::tls_failed ||
                             error.code == Errc::upgrade_refused || error.code == Errc::bad_auth ||
                             (error.code == Errc::timeout && !was_open_);
@@ -184,14 +213,20 @@ Push Session::join(Channel channel) {
         if (to == ChannelState::closed && from != ChannelState::leaving) {
             finish_.now(ExitCode::closed_by_server, "the server closed " + topic);
         }
-        if (to == ChannelState::errored && why != nullptr) note(topic + ": " + why->message);
+        if (to != ChannelState::errored || why == nullptr) return;
+        if (purpose_ == Purpose::deliver && joined_before) return finish_.now(*why, topic);
+        note(topic + ": " + why->message);
     });
     channel.on_gap([this, topic = channel.topic()](Millis offline) {
         note(topic + ": messages of the last " + std::to_string(offline.count()) +
              " ms may have been missed");
     });
     return channel.join(timeout_of(args_)).then([this, topic = channel.topic()](const Result<Reply>& result) {
-        if (!result) finish_.now(result.error(), "cannot join " + topic);
+        if (result) return;
+        if (result.error().code == Errc::timeout && !was_open_) {
+            return finish_.now(ExitCode::network, "no connection to the server in time");
+        }
+        finish_.now(result.error(), "cannot join " + topic);
     });
 }
 

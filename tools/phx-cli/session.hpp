@@ -12,9 +12,9 @@
 
 namespace phx::cli {
 
-/// The end of the program, decided by whoever is first: a handler on the loop thread, the timeout or a
-/// signal. SIGINT and SIGTERM are blocked in every thread and read here, so nothing happens inside a signal
-/// handler.
+/// The end of the program, decided by whoever is first: a handler on the loop thread, the timeout or a signal.
+/// SIGINT and SIGTERM are blocked in every thread and read here. Once the end is decided a further signal kills,
+/// and what is in the way for two seconds more (a reader of stdout that stalls, a name look-up) is left behind.
 ///
 /// REQUIRES: made before any thread is started.
 class Finish {
@@ -49,7 +49,11 @@ private:
 /// A socket that reports to stderr and ends the program as its options say.
 class Session {
 public:
-    Session(const ConnectArgs& args, Finish& finish);
+    enum class Purpose {
+        stay,    ///< losses are reported, and the socket comes back
+        deliver, ///< what could not be sent, or a channel that fails, ends the program
+    };
+    Session(const ConnectArgs& args, Finish& finish, Purpose purpose = Purpose::stay);
 
     Socket& socket() noexcept { return *socket_; }
     /// Dials; with --wait it returns when the connection is open. REQUIRES: handlers are registered. False
@@ -71,6 +75,7 @@ private:
 
     const ConnectArgs& args_;
     Finish& finish_;
+    const Purpose purpose_;
     std::atomic<bool> was_open_{false};
     Loop loop_;
     std::optional<Socket> socket_;
