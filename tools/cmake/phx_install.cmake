@@ -14,12 +14,32 @@ write_basic_package_version_file(${PROJECT_BINARY_DIR}/phxConfigVersion.cmake CO
 install(FILES ${PROJECT_BINARY_DIR}/phxConfig.cmake ${PROJECT_BINARY_DIR}/phxConfigVersion.cmake
         DESTINATION ${PHX_CMAKEDIR} COMPONENT development)
 
+# Relative to where the .pc file lies, so that `cmake --install --prefix` anywhere works; absolute directories
+# (GNUInstallDirs allows them) stay as they are.
+if(IS_ABSOLUTE "${CMAKE_INSTALL_LIBDIR}" OR IS_ABSOLUTE "${CMAKE_INSTALL_INCLUDEDIR}")
+  set(PHX_PC_PREFIX ${CMAKE_INSTALL_PREFIX})
+  set(PHX_PC_LIBDIR ${CMAKE_INSTALL_FULL_LIBDIR})
+  set(PHX_PC_INCLUDEDIR ${CMAKE_INSTALL_FULL_INCLUDEDIR})
+else()
+  file(RELATIVE_PATH up /p/${CMAKE_INSTALL_LIBDIR}/pkgconfig /p)
+  set(PHX_PC_PREFIX "\${pcfiledir}/${up}")
+  set(PHX_PC_LIBDIR "\${prefix}/${CMAKE_INSTALL_LIBDIR}")
+  set(PHX_PC_INCLUDEDIR "\${prefix}/${CMAKE_INSTALL_INCLUDEDIR}")
+endif()
 foreach(package phx phx-server)
   configure_file(${PROJECT_SOURCE_DIR}/tools/cmake/${package}.pc.in ${PROJECT_BINARY_DIR}/${package}.pc @ONLY)
   install(FILES ${PROJECT_BINARY_DIR}/${package}.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig
           COMPONENT development)
 endforeach()
 
+# Libraries and programs that were installed together find each other, wherever that is.
+if(NOT IS_ABSOLUTE "${CMAKE_INSTALL_LIBDIR}" AND NOT IS_ABSOLUTE "${CMAKE_INSTALL_BINDIR}")
+  file(RELATIVE_PATH lib_from_bin /p/${CMAKE_INSTALL_BINDIR} /p/${CMAKE_INSTALL_LIBDIR})
+  set_property(TARGET phx_server PROPERTY INSTALL_RPATH "$ORIGIN")
+  if(PHX_BUILD_TOOLS)
+    set_property(TARGET phx-cli phx-server PROPERTY INSTALL_RPATH "$ORIGIN/${lib_from_bin}")
+  endif()
+endif()
 if(PHX_BUILD_TOOLS)
   install(TARGETS phx-cli phx-server RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT tools)
 endif()
