@@ -1,4 +1,4 @@
-#include "tests/support/child_process.hpp"
+#include "tests/support/process.hpp"
 #include "tests/support/test_server.hpp"
 
 #include <csignal>
@@ -10,9 +10,9 @@ using namespace phx::test;
 
 namespace {
 
-ChildProcess::Ended run(std::vector<std::string> arguments) {
+Process::Result run_program(std::vector<std::string> arguments) {
     arguments.insert(arguments.begin(), PHX_CONFORMANCE_SERVER);
-    return ChildProcess(arguments).wait();
+    return run(std::move(arguments));
 }
 
 class ConformanceServerSignals : public testing::TestWithParam<int> {};
@@ -20,8 +20,8 @@ class ConformanceServerSignals : public testing::TestWithParam<int> {};
 } // namespace
 
 TEST_P(ConformanceServerSignals, ServesUntilASignal) {
-    ChildProcess program({PHX_CONFORMANCE_SERVER, "--listen", "127.0.0.1:0"});
-    const std::string line = program.read_line();
+    Process program({PHX_CONFORMANCE_SERVER, "--listen", "127.0.0.1:0"});
+    const std::string line = program.out_line().value_or("");
     ASSERT_TRUE(line.starts_with("listening on 127.0.0.1:")) << line;
     const int port = std::stoi(line.substr(line.rfind(':') + 1));
     WsClient client(static_cast<std::uint16_t>(port));
@@ -29,7 +29,7 @@ TEST_P(ConformanceServerSignals, ServesUntilASignal) {
     program.signal(GetParam());
     EXPECT_TRUE(client.receive().is_close(1012));
     client.close(1012);
-    const ChildProcess::Ended ended = program.wait();
+    const Process::Result ended = program.finish();
     EXPECT_EQ(ended.exit_code, 0);
     EXPECT_EQ(ended.out, "");
     EXPECT_EQ(ended.err, "");
@@ -45,7 +45,7 @@ TEST(ConformanceServer, SaysWhatIsWrongWithItsArguments) {
                                                       {"--listen", "127.0.0.1:65536"},
                                                       {"--listen", "127.0.0.1:1x"},
                                                       {"--other", "127.0.0.1:0"}}) {
-        const ChildProcess::Ended ended = run(arguments);
+        const Process::Result ended = run_program(arguments);
         EXPECT_EQ(ended.exit_code, 2);
         EXPECT_EQ(ended.out, "");
         EXPECT_NE(ended.err.find("usage: phx-conformance-server --listen HOST:PORT"), std::string::npos)
@@ -54,9 +54,10 @@ TEST(ConformanceServer, SaysWhatIsWrongWithItsArguments) {
 }
 
 TEST(ConformanceServer, SaysThatAnAddressIsInUse) {
-    ChildProcess first({PHX_CONFORMANCE_SERVER, "--listen", "127.0.0.1:0"});
-    const std::string line = first.read_line();
-    const ChildProcess::Ended second = run({"--listen", line.substr(std::string("listening on ").size())});
+    Process first({PHX_CONFORMANCE_SERVER, "--listen", "127.0.0.1:0"});
+    const std::string line = first.out_line().value_or("");
+    const Process::Result second =
+        run_program({"--listen", line.substr(std::string("listening on ").size())});
     EXPECT_EQ(second.exit_code, 1);
     EXPECT_EQ(second.out, "");
     EXPECT_NE(second.err.find("in use"), std::string::npos) << second.err;

@@ -1,4 +1,4 @@
-#include "tests/support/child_process.hpp"
+#include "tests/support/process.hpp"
 #include "tests/support/test_server.hpp"
 #include "tools/phx-server/listen_address.hpp"
 
@@ -16,17 +16,17 @@ std::uint16_t port_of(const std::string& ready_line) {
 
 bool is_one_line(const std::string& text) { return !text.empty() && text.find('\n') == text.size() - 1; }
 
-ChildProcess::Ended run(std::vector<std::string> arguments) {
+Process::Result run_program(std::vector<std::string> arguments) {
     arguments.insert(arguments.begin(), PHX_SERVER_PROGRAM);
-    return ChildProcess(arguments).wait();
+    return run(std::move(arguments));
 }
 
 class ServerProgramSignals : public testing::TestWithParam<int> {};
 INSTANTIATE_TEST_SUITE_P(Both, ServerProgramSignals, testing::Values(SIGINT, SIGTERM));
 
 TEST_P(ServerProgramSignals, ServesUntilASignalClosesEverybodyWith1012) {
-    ChildProcess program({PHX_SERVER_PROGRAM, "--listen", "127.0.0.1:0", "--insecure-no-auth"});
-    const std::uint16_t port = port_of(program.read_line());
+    Process program({PHX_SERVER_PROGRAM, "--listen", "127.0.0.1:0", "--insecure-no-auth"});
+    const std::uint16_t port = port_of(program.out_line().value_or(""));
     WsClient phoenix(port);
     WsClient supabase(port, WsClient::supabase_v2);
     EXPECT_TRUE(is_served(phoenix));
@@ -36,7 +36,7 @@ TEST_P(ServerProgramSignals, ServesUntilASignalClosesEverybodyWith1012) {
     EXPECT_TRUE(supabase.receive().is_close(1012));
     phoenix.close(1012);
     supabase.close(1012);
-    const auto ended = program.wait();
+    const auto ended = program.finish();
     EXPECT_EQ(ended.exit_code, 0);
     EXPECT_EQ(ended.out, "");
     EXPECT_NE(ended.err.find("INSECURE"), std::string::npos);
@@ -44,8 +44,8 @@ TEST_P(ServerProgramSignals, ServesUntilASignalClosesEverybodyWith1012) {
 }
 
 TEST(ServerProgram, EchoesOnAnyTopicAndLeavesRealtimeToTheBuiltInChannel) {
-    ChildProcess program({PHX_SERVER_PROGRAM, "--listen", "127.0.0.1:0", "--insecure-no-auth"});
-    WsClient client(port_of(program.read_line()));
+    Process program({PHX_SERVER_PROGRAM, "--listen", "127.0.0.1:0", "--insecure-no-auth"});
+    WsClient client(port_of(program.out_line().value_or("")));
     EXPECT_EQ(client.call(R"(["1","1","any","phx_join",{}])"),
               R"(["1","1","any","phx_reply",{"status":"ok","response":{}}])");
     EXPECT_EQ(client.call(R"(["1","2","any","what",{"a":[1]}])"),
@@ -70,7 +70,7 @@ TEST(ServerProgram, EchoesOnAnyTopicAndLeavesRealtimeToTheBuiltInChannel) {
 }
 
 TEST(ServerProgram, RefusesToStartWithoutAuthenticationUnlessToldSo) {
-    const auto ended = run({"--listen", "127.0.0.1:0"});
+    const auto ended = run_program({"--listen", "127.0.0.1:0"});
     EXPECT_EQ(ended.exit_code, 2);
     EXPECT_EQ(ended.out, "");
     EXPECT_TRUE(is_one_line(ended.err));
@@ -79,13 +79,14 @@ TEST(ServerProgram, RefusesToStartWithoutAuthenticationUnlessToldSo) {
 
 TEST(ServerProgram, SaysInOneLineWhyItCannotListen) {
     TestServer other;
-    const auto in_use = run({"--insecure-no-auth", "--listen", "127.0.0.1:" + std::to_string(other.port())});
+    const auto in_use =
+        run_program({"--insecure-no-auth", "--listen", "127.0.0.1:" + std::to_string(other.port())});
     EXPECT_EQ(in_use.exit_code, 1);
     EXPECT_EQ(in_use.out, "");
     EXPECT_TRUE(is_one_line(in_use.err)) << in_use.err;
     EXPECT_NE(in_use.err.find("Address already in use"), std::string::npos);
     for (const char* place : {"0.0.0.0:0", "[::]:0", "nosuchhost.invalid:0"}) {
-        const auto ended = run({"--insecure-no-auth", "--listen", place});
+        const auto ended = run_program({"--insecure-no-auth", "--listen", place});
         EXPECT_EQ(ended.exit_code, 1) << place;
         EXPECT_EQ(ended.out, "") << place;
         EXPECT_TRUE(is_one_line(ended.err)) << ended.err;
@@ -101,7 +102,7 @@ TEST(ServerProgram, ExplainsUsageErrorsInOneLine) {
                                                       {"--listen", "127.0.0.1:"},
                                                       {"--listen", "::1:80"},
                                                       {"--listen", ":80"}}) {
-        const auto ended = run(arguments);
+        const auto ended = run_program(arguments);
         EXPECT_EQ(ended.exit_code, 2) << arguments[0];
         EXPECT_EQ(ended.out, "");
         EXPECT_TRUE(is_one_line(ended.err)) << ended.err;
@@ -109,10 +110,10 @@ TEST(ServerProgram, ExplainsUsageErrorsInOneLine) {
 }
 
 TEST(ServerProgram, TellsVersionAndHelp) {
-    const auto version = run({"--version"});
+    const auto version = run_program({"--version"});
     EXPECT_EQ(version.exit_code, 0);
     EXPECT_EQ(version.out, "phx-server 0.1.0\n");
-    const auto help = run({"--help"});
+    const auto help = run_program({"--help"});
     EXPECT_EQ(help.exit_code, 0);
     for (const char* word : {"--listen", "--insecure-no-auth", "realtime:*", "shout", "Exit codes"}) {
         EXPECT_NE(help.out.find(word), std::string::npos) << word;
@@ -120,9 +121,9 @@ TEST(ServerProgram, TellsVersionAndHelp) {
 }
 
 TEST(ServerProgram, FailsIfNobodyCanHearThatItIsReady) {
-    ChildProcess program(
+    Process program(
         {"/bin/sh", "-c", "exec " PHX_SERVER_PROGRAM " --listen 127.0.0.1:0 --insecure-no-auth > /dev/full"});
-    EXPECT_EQ(program.wait().exit_code, 1);
+    EXPECT_EQ(program.finish().exit_code, 1);
 }
 
 TEST(ListenAddress, KeepsTheBracketsOfIpv6Outside) {

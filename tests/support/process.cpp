@@ -138,7 +138,7 @@ Process::Result Process::finish() {
     if (!out_.ended || !err_.ended) kill(pid_, SIGKILL);
     Result result;
     result.exit_code = reap();
-    result.out = out_.all;
+    result.out = out_.all.substr(out_.taken);
     result.err = err_.all;
     return result;
 }

@@ -33,8 +33,9 @@ public:
     int wait_without_reading();
 
     struct Result {
-        int exit_code = -1; ///< 128 + n when ended by signal n, -1 when it had to be killed
-        std::string out = {}, err = {};
+        int exit_code = -1;   ///< 128 + n when ended by signal n, -1 when it had to be killed
+        std::string out = {}; ///< what out_line() has not given
+        std::string err = {}; ///< all of it
     };
     /// Reads both streams to their ends and waits for the program.
     Result finish();
