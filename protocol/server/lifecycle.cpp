@@ -22,6 +22,7 @@ void ServerMachine::State::end(Membership& member, EndReason reason) {
     if (member.phase == MemberPhase::ended) return;
     Session& session = *sessions.find(member.session);
     std::erase_if(session.joins, [&](const JoinEntry& entry) { return entry.member == member.id; });
+    session.params_bytes -= std::exchange(member.params_bytes, 0);
     const bool was_joined = member.phase == MemberPhase::joined;
     member.phase = MemberPhase::ended;
     ended.push_back(member.id);

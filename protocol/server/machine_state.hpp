@@ -57,6 +57,7 @@ struct ServerMachine::State {
     // ---- routing: what comes from clients
     void receive(Session&, RawFrame, std::string& decode_scratch);
     void drop(Session&, const Error&);
+    bool is_too_long(const std::optional<JsonToken>& ref) const noexcept;
     void route(Session&, const FrameView&, RawFrame);
     void hold(Session&, Membership&, const FrameView&, RawFrame);
     void deliver(Session&, Membership&, const FrameView&);
@@ -65,6 +66,9 @@ struct ServerMachine::State {
     // ---- joining
     void join(Session&, std::uint64_t topic_hash, const FrameView&);
     std::optional<PatternId> match(std::string_view topic) const;
+    /// Refuses a join that asked for too much; `replaced`: as PendingJoin's.
+    void refuse_join(Session&, const FrameView&, std::string_view reason,
+                     const std::optional<std::string>& replaced);
     Membership& add_member(Session&, std::uint64_t topic_hash, const FrameView&, Visibility,
                            std::optional<PatternId>);
     void enter_topic(Session&, Membership&);

@@ -1,7 +1,7 @@
 #include "phx/protocol/codec.hpp"
 #include "protocol/server/machine_state.hpp"
 
-#include <array>
+#include <string>
 #include <utility>
 
 namespace phx::protocol::server {
@@ -27,7 +27,19 @@ void ServerMachine::State::receive(Session& session, RawFrame raw, std::string& 
     const auto frame =
         decode(session.vsn, Direction::to_server, raw.opcode, raw.data, decode_scratch, config.limits);
     if (!frame) return drop(session, frame.error());
+    if (is_too_long(frame->ref) || is_too_long(frame->join_ref)) {
+        return drop(session, fail(Errc::malformed_frame,
+                                  "a ref of more than " + std::to_string(config.max_ref_bytes) + " bytes",
+                                  Origin::peer)
+                                 .error);
+    }
     route(session, *frame, raw);
+}
+
+bool ServerMachine::State::is_too_long(const std::optional<JsonToken>& ref) const noexcept {
+    if (!ref) return false;
+    const std::size_t quotes = ref->text.starts_with('"') ? 2 : 0; // binary refs are counted without them
+    return ref->text.size() - quotes > config.max_ref_bytes;
 }
 
 void ServerMachine::State::drop(Session& session, const Error& error) {

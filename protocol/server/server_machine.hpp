@@ -21,8 +21,11 @@ struct ServerConfig {
     bool realtime = true;   ///< `realtime:*` is built in
     std::size_t max_channels_per_session = 100;
     std::size_t max_topic_bytes = 255;
-    std::size_t max_held_frames = 64;      ///< per channel whose join is not answered yet
-    std::size_t max_held_bytes = 1u << 20; ///< likewise
+    /// Of a ref or join_ref, a string without its quotes; a frame with a longer one is malformed.
+    std::size_t max_ref_bytes = 255;
+    std::size_t max_params_bytes_per_session = 1u << 20; ///< sum of the join payloads of its channels
+    std::size_t max_held_frames = 64;                    ///< per channel whose join is not answered yet
+    std::size_t max_held_bytes = 1u << 20;               ///< likewise
     std::size_t max_waiting_replies =
         256; ///< per channel, of ReplyTo tokens; beyond it the oldest is forgotten
     std::size_t max_timers_per_channel = 256; ///< of Actions::after; one more crashes the channel
@@ -50,8 +53,8 @@ public:
     ServerMachine& operator=(const ServerMachine&) = delete;
 
     // ---- set-up
-    /// First pattern that matches wins; they are asked before the built-in `realtime:*`, which a catch-all "*" leaves
-    /// alone.
+    /// First pattern that matches wins; they are asked before the built-in `realtime:*`, which a catch-all
+    /// "*" leaves alone.
     PatternId add_channel(std::string pattern, std::vector<std::string> intercepts = {});
 
     // ---- reports of the shell

@@ -339,6 +339,58 @@ TEST(JoiningLimits, RefusesATopicThatIsTooLong) {
             R"(A < ["2","2","room:1234","phx_reply",{"status":"error","response":{"reason":"topic too long"}}])"));
 }
 
+std::string params(std::size_t bytes) { return "{\"p\":\"" + std::string(bytes - 8, 'x') + "\"}"; }
+
+TEST(JoiningLimits, CountsTheJoinPayloadsOfAConnectionTogether) {
+    ServerApp app(server::ServerConfig{.max_params_bytes_per_session = 100});
+    ServerDriver& d = app.driver;
+    d.open("A");
+    d.open("B");
+    d.text("A", R"(["1","1","room:1","phx_join",)" + params(60) + "]");
+    d.text("A", R"(["2","2","room:2","phx_join",)" + params(40) + "]");
+    d.lines();
+    const std::string too_large =
+        R"("phx_reply",{"status":"error","response":{"reason":"join payload too large"}}])";
+    d.text("A", R"(["3","3","room:3","phx_join",{}])");
+    d.text("A", R"(["4","4","realtime:x","phx_join",{}])");
+    EXPECT_THAT(d.lines(), ElementsAre(R"(A < ["3","3","room:3",)" + too_large,
+                                       R"(A < ["4","4","realtime:x",)" + too_large));
+    d.text("B", R"(["1","1","room:1","phx_join",{}])"); // another connection has its own
+    EXPECT_THAT(d.lines(), SizeIs(1));
+    EXPECT_EQ(d.machine.members(), 3u);
+
+    d.text("A", R"(["1","5","room:1","phx_leave",{}])");
+    d.lines();
+    d.text("A", R"(["6","6","realtime:x","phx_join",)" + params(60) + "]");
+    EXPECT_THAT(
+        d.lines(),
+        ElementsAre(
+            R"(A < ["6","6","realtime:x","phx_reply",{"status":"ok","response":{"postgres_changes":[]}}])"));
+    d.text("A", R"(["7","7","room:3","phx_join",{}])");
+    EXPECT_THAT(d.lines(), ElementsAre(R"(A < ["7","7","room:3",)" + too_large));
+}
+
+TEST(JoiningLimits, ARefusedDuplicateStillClosesTheOldChannelAndGivesItsBytesBack) {
+    ServerApp app(server::ServerConfig{.max_params_bytes_per_session = 100});
+    ServerDriver& d = app.driver;
+    d.open("A");
+    d.text("A", R"(["1","1","room:1","phx_join",)" + params(100) + "]");
+    d.lines();
+    d.text("A", R"(["2","2","room:1","phx_join",)" + params(101) + "]");
+    EXPECT_THAT(
+        d.lines(),
+        ElementsAre(
+            "room:1 ended replaced",
+            R"(A < ["2","2","room:1","phx_reply",{"status":"error","response":{"reason":"join payload too large"}}])",
+            R"(A < ["1","1","room:1","phx_close",{}])"));
+    d.text("A", R"(["3","3","room:slowno","phx_join",)" + params(100) + "]");
+    d.advance(std::chrono::seconds(2)); // refused in the end: it gives its bytes back too
+    d.lines();
+    d.text("A", R"(["4","4","room:1","phx_join",)" + params(100) + "]");
+    EXPECT_THAT(d.lines(),
+                ElementsAre(R"(A < ["4","4","room:1","phx_reply",{"status":"ok","response":{}}])"));
+}
+
 TEST_F(Joining, WithANullJoinRefUsesTheRefOfTheJoinFromThenOn) {
     d.open("A");
     d.text("A", R"([null,"1","room:lobby","phx_join",{}])");
