@@ -6,7 +6,7 @@
 namespace phx::protocol::server {
 
 ServerMachine::State::State(ServerConfig wanted)
-    : config(std::move(wanted)), topics(config.seed), ids(config.seed) {}
+    : config(std::move(wanted)), topics(config.hash_seed), ids(config.seed) {}
 
 void ServerMachine::State::begin_call() {
     if (!replays.empty() || !out.reset()) return; // not drained: the old views stay good

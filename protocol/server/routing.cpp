@@ -54,7 +54,7 @@ void ServerMachine::State::route(Session& session, const FrameView& frame, RawFr
         reply(session, null_token, frame, "ok", {});
         return;
     }
-    const std::uint64_t hash = text_hash(config.seed, frame.topic);
+    const std::uint64_t hash = text_hash(config.hash_seed, frame.topic);
     Membership* const member = frame.topic_token ? nullptr : find_join(session, hash, frame.topic);
     if (member != nullptr && member->pending) return hold(session, *member, frame, raw);
     if (frame.event == "phx_join") return join(session, hash, frame);

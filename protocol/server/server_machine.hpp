@@ -17,8 +17,10 @@ namespace phx::protocol::server {
 enum class Dialect : std::uint8_t { phoenix, supabase };
 
 struct ServerConfig {
-    std::uint64_t seed = 0; ///< of presence refs and presence keys
-    bool realtime = true;   ///< `realtime:*` is built in
+    std::uint64_t seed = 0; ///< of presence refs and presence keys, which tell it to every peer
+    /// Of topic hashes: drawn independently of `seed`, so that peers cannot choose names that collide.
+    std::uint64_t hash_seed = 0;
+    bool realtime = true; ///< `realtime:*` is built in
     std::size_t max_channels_per_session = 100;
     std::size_t max_topic_bytes = 255;
     /// Of a ref or join_ref, a string without its quotes; a frame with a longer one is malformed.

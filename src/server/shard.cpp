@@ -28,7 +28,9 @@ protocol::server::Dialect machine_dialect(phx::server::Dialect dialect) noexcept
 ServerConfig machine_config(const phx::server::Options& options) {
     ServerConfig config;
     std::random_device device;
-    config.seed = (std::uint64_t{device()} << 32) | device();
+    const auto draw = [&] { return (std::uint64_t{device()} << 32) | device(); };
+    config.seed = draw();
+    config.hash_seed = draw(); // presence refs publish the other one
     config.realtime = options.realtime;
     config.max_channels_per_session = options.max_channels_per_connection;
     for (const phx::server::Endpoint& endpoint : options.endpoints) {

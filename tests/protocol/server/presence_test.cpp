@@ -177,6 +177,21 @@ TEST_F(Presence, WritesKeysAsJson) {
                             "\"metas\":[{\"phx_ref\":R1}]}},\"leaves\":{}}]"));
 }
 
+std::vector<std::string> presence_outputs(server::ServerConfig config) {
+    ServerApp app(config);
+    app.driver.open("A");
+    app.driver.text("A", R"(["1","1","room:here","phx_join",{}])");
+    app.driver.text("A", R"(["2","2","realtime:x","phx_join",{}])");
+    app.driver.text("A", R"(["2","3","realtime:x","presence",{"event":"track"}])");
+    return app.driver.lines();
+}
+
+TEST(PresenceIds, SayNothingAboutTheSeedOfHashes) {
+    const auto outputs = presence_outputs({.seed = 1, .hash_seed = 2});
+    EXPECT_EQ(outputs, presence_outputs({.seed = 1, .hash_seed = 3}));
+    EXPECT_NE(outputs, presence_outputs({.seed = 4, .hash_seed = 2}));
+}
+
 TEST(PresenceMeta, IsTheMembersOfOneWholeObject) {
     std::string members;
     EXPECT_TRUE(server::presence_meta(R"( { "a" : 1 , "b":[{}] } )", members));
