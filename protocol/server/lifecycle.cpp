@@ -19,7 +19,11 @@ void ServerMachine::State::begin_call() {
 }
 
 void ServerMachine::State::end(Membership& member, EndReason reason) {
-    if (member.phase == MemberPhase::ended) return;
+    if (leave_topic(member, reason)) untrack_all(member);
+}
+
+bool ServerMachine::State::leave_topic(Membership& member, EndReason reason) {
+    if (member.phase == MemberPhase::ended) return false;
     Session& session = *sessions.find(member.session);
     std::erase_if(session.joins, [&](const JoinEntry& entry) { return entry.member == member.id; });
     session.params_bytes -= std::exchange(member.params_bytes, 0);
@@ -29,11 +33,11 @@ void ServerMachine::State::end(Membership& member, EndReason reason) {
     add_dead(std::exchange(member.timers, 0));
     member.pending.reset();
     member.waiting = {};
-    if (!was_joined) return;
+    if (!was_joined) return false;
     const MemberId moved = topics.leave(member.topic, session.vsn, member.position);
     if (moved != TopicTable::none) members.find(moved)->position = member.position;
     if (!member.realtime) out.push(event::Ended{member.id, member.pattern, reason});
-    untrack_all(member);
+    return true;
 }
 
 void ServerMachine::State::end_all(Session& session) {
@@ -42,11 +46,28 @@ void ServerMachine::State::end_all(Session& session) {
 }
 
 void ServerMachine::State::close(Session& session, std::uint16_t code, std::string_view reason) {
+    const std::size_t ended_before = ended.size();
+    begin_close(session, code, reason);
+    finish_close(ended_before);
+}
+
+void ServerMachine::State::close_all(std::uint16_t code) {
+    const std::size_t ended_before = ended.size();
+    sessions.for_each([&](Session& session) { begin_close(session, code, {}); });
+    finish_close(ended_before);
+}
+
+void ServerMachine::State::begin_close(Session& session, std::uint16_t code, std::string_view reason) {
     if (session.phase != SessionPhase::open) return;
     session.phase = SessionPhase::closing;
     if (session.idle_timeout > Duration::zero()) add_dead(1);
     out.push(act::Close{session.id, code, std::string(reason)});
-    end_all(session);
+    while (!session.joins.empty())
+        leave_topic(*members.find(session.joins.back().member), EndReason::disconnected);
+}
+
+void ServerMachine::State::finish_close(std::size_t ended_before) {
+    for (std::size_t i = ended_before; i < ended.size(); ++i) untrack_all(*members.find(ended[i]));
 }
 
 void ServerMachine::State::forget_socket_id(const Session& session) {
@@ -59,7 +80,10 @@ void ServerMachine::State::forget_socket_id(const Session& session) {
 void ServerMachine::State::disconnect(std::string_view socket_id) {
     const auto found = by_socket_id.find(std::string(socket_id));
     if (found == by_socket_id.end()) return;
-    for (const SessionId id : found->second) close(*sessions.find(id), 1001, {}); // 1000 before Phoenix 1.8
+    const std::size_t ended_before = ended.size();
+    for (const SessionId id : found->second)
+        begin_close(*sessions.find(id), 1001, {}); // 1000 before Phoenix 1.8
+    finish_close(ended_before);
 }
 
 bool ServerMachine::State::is_dead(const Deadline& deadline) {

@@ -102,7 +102,14 @@ struct ServerMachine::State {
     // ---- lifecycle
     void begin_call();
     void end(Membership&, EndReason);
+    /// end() without untrack_all(): true if that is still to be done.
+    bool leave_topic(Membership&, EndReason);
     void close(Session&, std::uint16_t code, std::string_view reason);
+    /// The first half of close(), of each session that is to be closed: after it none of them gets an output.
+    void begin_close(Session&, std::uint16_t code, std::string_view reason);
+    /// The second half: drops the presence of the members that ended since `ended` had that size.
+    void finish_close(std::size_t ended_before);
+    void close_all(std::uint16_t code);
     void end_all(Session&);
     void forget_socket_id(const Session&);
     void disconnect(std::string_view socket_id);

@@ -99,7 +99,7 @@ void ServerMachine::disconnect(TimePoint, std::string_view socket_id) {
 
 void ServerMachine::close_all(TimePoint) {
     state_->begin_call();
-    state_->sessions.for_each([this](Session& session) { state_->close(session, 1012, {}); });
+    state_->close_all(1012);
 }
 
 void ServerMachine::handle_timeout(TimePoint now) {

@@ -192,6 +192,69 @@ TEST(PresenceIds, SayNothingAboutTheSeedOfHashes) {
     EXPECT_NE(outputs, presence_outputs({.seed = 4, .hash_seed = 2}));
 }
 
+/// Members of room:big, each present; the last one has no socket id.
+struct Crowd {
+    static constexpr std::size_t size = 1000;
+    Crowd() {
+        machine.add_channel("room:*");
+        for (std::size_t i = 0; i <= size; ++i) {
+            server::SessionConfig config;
+            if (i < size) config.socket_id = "users:1";
+            const server::SessionId session = machine.handle_open(now, config);
+            machine.handle_frame(now, session, protocol::Opcode::text,
+                                 R"(["1","1","room:big","phx_join",{}])");
+            while (const auto output = machine.poll()) {
+                const auto* const join = std::get_if<server::event::JoinAsked>(&*output);
+                if (join == nullptr) continue;
+                auto answer = phx::server::JoinAnswer::ok();
+                answer.then.track("user" + std::to_string(i)).track("same");
+                machine.answer_join(now, join->member, std::move(answer));
+            }
+        }
+    }
+    void drain() {
+        while (const auto output = machine.poll()) {
+            ++outputs;
+            if (std::holds_alternative<server::act::Close>(*output)) ++closes;
+            if (std::holds_alternative<server::event::Ended>(*output)) ++ends;
+            if (const auto* const fanout = std::get_if<server::act::Fanout>(&*output))
+                receivers += fanout->sessions.size();
+        }
+    }
+    server::ServerMachine machine{server::ServerConfig{}};
+    protocol::TimePoint now{};
+    std::size_t outputs = 0, closes = 0, ends = 0, receivers = 0;
+};
+
+TEST(PresenceOfACrowd, IsNotToldToConnectionsThatCloseTogether) {
+    Crowd crowd;
+    crowd.machine.close_all(crowd.now);
+    crowd.drain();
+    EXPECT_EQ(crowd.closes, Crowd::size + 1);
+    EXPECT_EQ(crowd.ends, Crowd::size + 1);
+    EXPECT_EQ(crowd.outputs, crowd.closes + crowd.ends);
+    EXPECT_EQ(crowd.machine.topics(), 0u);
+}
+
+TEST(PresenceOfACrowd, LeavesInOneDiffPerMemberForWhoStays) {
+    Crowd crowd;
+    crowd.machine.disconnect(crowd.now, "users:1");
+    crowd.drain();
+    EXPECT_EQ(crowd.closes, Crowd::size);
+    EXPECT_EQ(crowd.ends, Crowd::size);
+    EXPECT_EQ(crowd.receivers, Crowd::size);
+    EXPECT_EQ(crowd.outputs, crowd.closes + crowd.ends + crowd.receivers);
+    EXPECT_EQ(crowd.machine.members(), 1u);
+}
+
+TEST_F(Presence, IsGoneWithTheLastMemberOfATopic) {
+    join("A", "room:here");
+    d.machine.close_all(d.now);
+    d.drain();
+    join("B", "room:here");
+    EXPECT_THAT(lines(), testing::Contains(R"(B < ["1",null,"room:here","presence_state",{}])"));
+}
+
 TEST(PresenceMeta, IsTheMembersOfOneWholeObject) {
     std::string members;
     EXPECT_TRUE(server::presence_meta(R"( { "a" : 1 , "b":[{}] } )", members));
