@@ -98,6 +98,7 @@ struct ServerMachine::State {
     void deliver_realtime(Session&, Membership&, const FrameView&);
     void relay(Session&, Membership&, const FrameView&);
     void answer_presence(Session&, Membership&, const FrameView&);
+    void end_over_meta_limit(Session&, Membership&);
 
     // ---- lifecycle
     void begin_call();

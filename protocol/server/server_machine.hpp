@@ -30,7 +30,9 @@ struct ServerConfig {
     std::size_t max_held_bytes = 1u << 20;               ///< likewise
     std::size_t max_waiting_replies =
         256; ///< per channel, of ReplyTo tokens; beyond it the oldest is forgotten
-    std::size_t max_timers_per_channel = 256; ///< of Actions::after; one more crashes the channel
+    std::size_t max_timers_per_channel = 256;        ///< of Actions::after; one more crashes the channel
+    std::size_t max_presence_meta_bytes = 64u << 10; ///< of one meta as JSON; a larger one ends the channel
+    std::size_t max_presence_keys_per_member = 16;   ///< of Actions::track; one more crashes the channel
     Limits limits = {};
 };
 

@@ -167,6 +167,35 @@ TEST_F(Presence, CrashesTheChannelWhoseMetaIsNoObject) {
     }
 }
 
+std::string meta_of(std::size_t bytes) { return "{\"m\":\"" + std::string(bytes - 8, 'x') + "\"}"; }
+
+TEST_F(Presence, CrashesTheChannelWhoseMetaIsTooLarge) {
+    join("A");
+    lines();
+    a(R"(["1","2","room:lobby","track",)" + meta_of(64 * 1024) + "]");
+    EXPECT_THAT(lines(), IsEmpty());
+    EXPECT_EQ(d.machine.members(), 1u);
+    EXPECT_THAT(a(R"(["1","3","room:lobby","track",)" + meta_of(64 * 1024 + 1) + "]"),
+                ElementsAre(R"(A < ["1","1","room:lobby","phx_error",{"reason":"channel_crash"}])",
+                            "room:lobby ended crashed"));
+}
+
+TEST_F(Presence, CrashesTheChannelThatTracksOneKeyTooMany) {
+    join("A");
+    std::string key;
+    d.on_message = [&](auto, auto, auto) { return phx::server::Actions().track(key); };
+    for (int i = 0; i < 16; ++i) {
+        key = "k" + std::to_string(i);
+        d.text("A", R"(["1","2","room:lobby","x",{}])");
+    }
+    lines();
+    EXPECT_THAT(a(R"(["1","3","room:lobby","x",{}])"), testing::SizeIs(1)); // an update is no new key
+    key = "k16";
+    EXPECT_THAT(a(R"(["1","4","room:lobby","x",{}])"),
+                ElementsAre(R"(A < ["1","1","room:lobby","phx_error",{"reason":"channel_crash"}])",
+                            "room:lobby ended crashed"));
+}
+
 TEST_F(Presence, WritesKeysAsJson) {
     join("A");
     lines();
