@@ -62,6 +62,7 @@ struct ServerMachine::State {
     void hold(Session&, Membership&, const FrameView&, RawFrame);
     void deliver(Session&, Membership&, const FrameView&);
     void leave(Session&, Membership&, const FrameView&);
+    void tell_of_forgotten(const Session&, Membership&);
 
     // ---- joining
     void join(Session&, std::uint64_t topic_hash, const FrameView&);

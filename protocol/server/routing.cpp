@@ -88,8 +88,20 @@ void ServerMachine::State::deliver(Session& session, Membership& member, const F
     }
     if (frame.event_token || is_reserved(frame.event)) return crash(member);
     const ReplyTo reply_to{++last_reply};
-    member.waiting.add(reply_to.id, frame.ref.value_or(null_token), config.max_waiting_replies);
+    const JsonToken ref = frame.ref.value_or(null_token);
+    if (member.waiting.add(reply_to.id, ref, config.max_waiting_replies) == LateReplies::Added::forgot_oldest)
+        tell_of_forgotten(session, member);
     out.push(event::MessageIn{member.id, member.pattern, reply_to, frame.event, {frame.kind, frame.payload}});
+}
+
+void ServerMachine::State::tell_of_forgotten(const Session& session, Membership& member) {
+    if (std::exchange(member.has_told_of_forgotten, true)) return;
+    const std::string limit = std::to_string(config.max_waiting_replies);
+    out.push(event::FrameDropped{
+        session.id,
+        fail(Errc::buffer_full, limit + " pushes of a channel have no reply: beyond them the oldest can no "
+                                        "longer be answered (told once per channel)")
+            .error});
 }
 
 void ServerMachine::State::leave(Session& session, Membership& member, const FrameView& frame) {

@@ -28,8 +28,9 @@ struct ServerConfig {
     std::size_t max_params_bytes_per_session = 1u << 20; ///< sum of the join payloads of its channels
     std::size_t max_held_frames = 64;                    ///< per channel whose join is not answered yet
     std::size_t max_held_bytes = 1u << 20;               ///< likewise
-    std::size_t max_waiting_replies =
-        256; ///< per channel, of ReplyTo tokens; beyond it the oldest is forgotten
+    /// Per channel, of pushes without a reply. Beyond it the oldest can no longer be answered, which is
+    /// reported once per channel: handlers that never reply are no fault.
+    std::size_t max_waiting_replies = 256;
     std::size_t max_timers_per_channel = 256;        ///< of Actions::after; one more crashes the channel
     std::size_t max_presence_meta_bytes = 64u << 10; ///< of one meta as JSON; a larger one ends the channel
     std::size_t max_presence_keys_per_member = 16;   ///< of Actions::track; one more crashes the channel

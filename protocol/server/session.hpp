@@ -78,6 +78,7 @@ struct Membership {
     std::string params = {};
     std::size_t params_bytes = 0; ///< of the join, also where `params` is not kept
     Opcode params_kind = Opcode::text;
+    bool has_told_of_forgotten = false; ///< that `waiting` was full
     std::string state = {};
     LateReplies waiting = {};
     std::vector<std::string> presence_keys = {};

@@ -258,7 +258,8 @@ void Shard::on(const act::CloseIfIdle& order) {
 // ---- news
 
 void Shard::on(const event::FrameDropped& dropped) {
-    counters_->frames_dropped.fetch_add(1, std::memory_order_relaxed);
+    if (dropped.error.origin == Origin::peer) // the counter is of malformed frames
+        counters_->frames_dropped.fetch_add(1, std::memory_order_relaxed);
     report(dropped.error);
 }
 

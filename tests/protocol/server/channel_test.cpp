@@ -290,7 +290,7 @@ struct LimitedChannel : Channel {
     LimitedChannel() : Channel(server::ServerConfig{.max_waiting_replies = 2, .max_timers_per_channel = 2}) {}
 };
 
-TEST_F(LimitedChannel, ForgetsTheOldestPushThatWaits) {
+TEST_F(LimitedChannel, ForgetsTheOldestPushThatWaitsAndTellsOnce) {
     std::vector<server::ReplyTo> waiting;
     d.on_message = [&](server::ReplyTo to, std::string_view event, auto) {
         waiting.push_back(to);
@@ -302,11 +302,18 @@ TEST_F(LimitedChannel, ForgetsTheOldestPushThatWaits) {
     a(R"(["1","2","room:lobby","x",{}])");
     a(R"(["1","3","room:lobby","x",{}])");
     EXPECT_THAT(a(R"(["1","4","room:lobby","answer",{}])"),
-                ElementsAre(R"(A < ["1","3","room:lobby","phx_reply",{"status":"ok","response":{}}])",
+                ElementsAre("A dropped buffer full",
+                            R"(A < ["1","3","room:lobby","phx_reply",{"status":"ok","response":{}}])",
                             R"(A < ["1","4","room:lobby","phx_reply",{"status":"ok","response":{}}])"));
 }
 
+TEST_F(LimitedChannel, IsNotToldOfThemAgain) {
+    for (int i = 0; i < 100; ++i) d.text("A", R"(["1","2","room:lobby","noreply",{}])");
+    EXPECT_THAT(d.lines(), ElementsAre("A dropped buffer full"));
+}
+
 TEST_F(LimitedChannel, CrashesOnOneTimerTooMany) {
+    d.on_message = [](auto, auto, auto) { return phx::server::Actions().after(1s, "tick").ok(); };
     a(R"(["1","2","room:lobby","soon",{}])");
     a(R"(["1","2","room:lobby","soon",{}])");
     EXPECT_THAT(a(R"(["1","2","room:lobby","soon",{}])"),
