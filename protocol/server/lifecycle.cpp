@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <utility>
+#include <variant>
 
 namespace phx::protocol::server {
 
@@ -84,6 +85,21 @@ void ServerMachine::State::disconnect(std::string_view socket_id) {
     for (const SessionId id : found->second)
         begin_close(*sessions.find(id), 1001, {}); // 1000 before Phoenix 1.8
     finish_close(ended_before);
+}
+
+bool ServerMachine::State::is_moot(const Output& output) {
+    MemberId id = {};
+    if (const auto* const in = std::get_if<event::MessageIn>(&output)) {
+        id = in->member;
+    } else if (const auto* const broadcast = std::get_if<event::MessageOut>(&output)) {
+        id = broadcast->member;
+    } else if (const auto* const info = std::get_if<event::InfoDue>(&output)) {
+        id = info->member;
+    } else {
+        return false;
+    }
+    const Membership* const member = members.find(id);
+    return member == nullptr || member->phase == MemberPhase::ended;
 }
 
 bool ServerMachine::State::is_dead(const Deadline& deadline) {

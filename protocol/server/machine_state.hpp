@@ -119,6 +119,8 @@ struct ServerMachine::State {
     std::string_view topic_name(const Membership& member) { return topics[member.topic].name; }
 
     // ---- time
+    /// A question about a membership that has ended since it was queued.
+    bool is_moot(const Output&);
     bool is_dead(const Deadline&);
     void add_dead(std::size_t count);
     void prune();

@@ -116,8 +116,11 @@ std::optional<TimePoint> ServerMachine::next_timeout() const {
 
 std::optional<Output> ServerMachine::poll() {
     for (;;) {
-        if (auto output = state_->out.poll()) return output;
-        if (!state_->replay_next()) return std::nullopt;
+        if (auto output = state_->out.poll()) {
+            if (!state_->is_moot(*output)) return output;
+        } else if (!state_->replay_next()) {
+            return std::nullopt;
+        }
     }
 }
 

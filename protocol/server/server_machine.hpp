@@ -89,6 +89,7 @@ public:
     std::optional<TimePoint> next_timeout() const;
 
     // ---- outputs
+    /// Gives no question about a membership that has ended since it arose.
     std::optional<Output> poll();
 
     // ---- look-ups

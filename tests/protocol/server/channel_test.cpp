@@ -261,6 +261,33 @@ TEST_F(Channel, CallsItselfBackInOrder) {
     EXPECT_THAT(d.lines(), ElementsAre(R"(A < ["1",null,"room:lobby","later",{}])"));
 }
 
+TEST_F(Channel, IsNotCalledBackOnceItHasEnded) {
+    d.on_message = [](auto, auto, auto) { return phx::server::Actions().after(1s, "1").after(1s, "2"); };
+    std::vector<std::string> called;
+    d.on_info = [&](std::string_view info) {
+        called.emplace_back(info);
+        return phx::server::Actions().stop();
+    };
+    a(R"(["1","2","room:lobby","x",{}])");
+    d.advance(1s); // both are due in one call
+    EXPECT_THAT(called, ElementsAre("1"));
+    EXPECT_THAT(d.lines(),
+                ElementsAre(R"(A < ["1","1","room:lobby","phx_close",{}])", "room:lobby ended stopped"));
+}
+
+TEST_F(Channel, IsNotAskedAboutAPushOnceItHasEnded) {
+    int asked = 0;
+    d.on_message = [&](auto, auto, auto) {
+        ++asked;
+        return phx::server::Actions();
+    };
+    d.machine.handle_frame(d.now, d.id("A"), protocol::Opcode::text, R"(["1","2","room:lobby","x",{}])");
+    d.machine.close_all(d.now); // a command may follow before the outputs are drained
+    d.drain();
+    EXPECT_EQ(asked, 0);
+    EXPECT_EQ(d.machine.members(), 0u);
+}
+
 TEST_F(Channel, KeepsTheStateThatItsHandlerSets) {
     server::MemberId member{};
     d.on_message = [&](auto, auto, phx::server::PayloadView payload) {
