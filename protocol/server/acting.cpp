@@ -94,9 +94,9 @@ ServerMachine::State::Verdict ServerMachine::State::act_after(TimePoint now, Mem
         crash(member);
         return Verdict::ended;
     }
-    ++member.timers;
-    deadlines.push(now + std::chrono::duration_cast<Duration>(wanted.delay), DeadlineKind::info,
-                   static_cast<std::uint64_t>(member.id), wanted.info);
+    const TimePoint at = after(now, std::max(Duration::zero(), Duration(wanted.delay)));
+    if (deadlines.push(at, DeadlineKind::info, static_cast<std::uint64_t>(member.id), wanted.info))
+        ++member.timers;
     return Verdict::going_on;
 }
 

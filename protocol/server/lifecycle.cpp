@@ -127,17 +127,23 @@ void ServerMachine::State::prune() {
     }
 }
 
+void ServerMachine::State::wait_for_idle(Session& session, TimePoint from) {
+    const TimePoint at = after(from, session.idle_timeout);
+    if (!deadlines.push(at, DeadlineKind::idle, static_cast<std::uint64_t>(session.id)))
+        session.idle_timeout = {}; // never: as without one
+}
+
 void ServerMachine::State::fire(TimePoint now, Deadline deadline) {
     if (deadline.kind == DeadlineKind::idle) {
         Session& session = *sessions.find(SessionId{deadline.id});
-        const bool idle = session.last_activity + session.idle_timeout <= now;
+        const bool idle = after(session.last_activity, session.idle_timeout) <= now;
         if (idle) {
             const std::uint16_t code = session.dialect == Dialect::phoenix ? 1002 : 1000;
             out.push(act::CloseIfIdle{session.id, session.last_activity, code});
         }
         // Lazy: a frame only notes its time. Asked again if the transport knew better.
         const TimePoint from = idle ? now : session.last_activity;
-        return deadlines.push(from + session.idle_timeout, DeadlineKind::idle, deadline.id);
+        return wait_for_idle(session, from);
     }
     Membership& member = *members.find(MemberId{deadline.id});
     --member.timers;

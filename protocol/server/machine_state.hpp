@@ -125,6 +125,7 @@ struct ServerMachine::State {
     void add_dead(std::size_t count);
     void prune();
     void fire(TimePoint, Deadline);
+    void wait_for_idle(Session&, TimePoint from);
 
     ServerConfig config;
     OutputQueue out;

@@ -25,8 +25,7 @@ SessionId ServerMachine::handle_open(TimePoint now, SessionConfig config) {
     session.last_activity = now;
     session.socket_id = std::move(config.socket_id);
     if (!session.socket_id.empty()) s.by_socket_id[session.socket_id].push_back(id);
-    if (session.idle_timeout > Duration::zero())
-        s.deadlines.push(now + session.idle_timeout, DeadlineKind::idle, static_cast<std::uint64_t>(id));
+    if (session.idle_timeout > Duration::zero()) s.wait_for_idle(session, now);
     return id;
 }
 
@@ -59,12 +58,12 @@ void ServerMachine::answer_join(TimePoint now, MemberId id, phx::server::JoinAns
     State& s = *state_;
     Membership* const member = s.members.find(id);
     if (member == nullptr || member->phase != MemberPhase::asked) return;
-    const auto delay = std::chrono::duration_cast<Duration>(answer.delay);
+    const Duration delay = answer.delay;
     if (delay <= Duration::zero()) return s.settle(now, *member, answer);
     member->phase = MemberPhase::delayed;
     member->pending->answer = std::move(answer);
-    ++member->timers;
-    s.deadlines.push(now + delay, DeadlineKind::join, static_cast<std::uint64_t>(id));
+    if (s.deadlines.push(after(now, delay), DeadlineKind::join, static_cast<std::uint64_t>(id)))
+        ++member->timers;
 }
 
 void ServerMachine::apply(TimePoint now, MemberId id, ReplyTo message, phx::server::Actions actions) {

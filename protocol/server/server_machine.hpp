@@ -40,7 +40,7 @@ struct ServerConfig {
 struct SessionConfig {
     Vsn vsn = Vsn::v2;
     Dialect dialect = Dialect::phoenix;
-    Duration idle_timeout = std::chrono::seconds(60); ///< zero: none
+    Duration idle_timeout = std::chrono::seconds(60); ///< zero or less: none
     std::string socket_id = {};                       ///< for disconnect(); empty: anonymous
 };
 

@@ -261,6 +261,28 @@ TEST_F(Channel, CallsItselfBackInOrder) {
     EXPECT_THAT(d.lines(), ElementsAre(R"(A < ["1",null,"room:lobby","later",{}])"));
 }
 
+TEST_F(Channel, TakesAHugeDelayAsNeverAndANegativeOneAsNone) {
+    using std::chrono::microseconds;
+    d.advance(1s); // so that now + max overflows
+    d.on_message = [](auto, auto, auto) {
+        return phx::server::Actions()
+            .after(microseconds::max(), "never")
+            .after(microseconds::max() - 1s, "never either")
+            .after(microseconds::min(), "first")
+            .after(0s, "second")
+            .after(-1s, "third");
+    };
+    a(R"(["1","2","room:lobby","x",{}])");
+    EXPECT_EQ(d.machine.next_timeout(), d.now);
+    d.advance(0s);
+    EXPECT_THAT(d.lines(), ElementsAre(R"(A < ["1",null,"room:lobby","first",{}])",
+                                       R"(A < ["1",null,"room:lobby","second",{}])",
+                                       R"(A < ["1",null,"room:lobby","third",{}])"));
+    d.close("A");
+    d.close("B");
+    EXPECT_EQ(d.machine.next_timeout(), std::nullopt);
+}
+
 TEST_F(Channel, IsNotCalledBackOnceItHasEnded) {
     d.on_message = [](auto, auto, auto) { return phx::server::Actions().after(1s, "1").after(1s, "2"); };
     std::vector<std::string> called;

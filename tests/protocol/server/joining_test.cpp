@@ -234,6 +234,27 @@ TEST_F(Joining, ADelayedJoinHoldsTheFramesOfItsTopicAlone) {
             R"(A < [null,"4","room:slow","phx_reply",{"status":"error","response":{"reason":"unmatched topic"}}])"));
 }
 
+TEST_F(Joining, AHugeDelayLastsAsLongAsTheConnectionAndANegativeOneNotAtAll) {
+    d.advance(1s); // so that now + max overflows
+    auto delay = std::chrono::microseconds::max();
+    d.on_join = [&](std::string_view, phx::server::PayloadView) {
+        auto answer = phx::server::JoinAnswer::ok();
+        answer.delay = delay;
+        return answer;
+    };
+    d.open("A");
+    join("A", "room:1", "1");
+    EXPECT_EQ(d.machine.next_timeout(), d.now + 60s); // the idle timeout's
+    d.advance(1h);
+    for (const std::string& line : d.lines()) EXPECT_THAT(line, testing::HasSubstr(" idle since "));
+    delay = std::chrono::microseconds::min();
+    d.text("A", R"(["2","2","room:2","phx_join",{}])");
+    EXPECT_THAT(d.lines(),
+                ElementsAre(R"(A < ["2","2","room:2","phx_reply",{"status":"ok","response":{}}])"));
+    d.close("A");
+    EXPECT_EQ(d.machine.next_timeout(), std::nullopt);
+}
+
 TEST_F(Joining, AnswersHeldPushesAfterTheDelay) {
     d.open("A");
     d.text("A", R"(["1","1","room:slow","phx_join",{}])");
