@@ -35,7 +35,7 @@ struct ServerMachine::State {
         std::string_view data;
     };
     /// What was held, to be fed one by one: like frames from the transport, each when the outputs of the one
-    /// before are drained and answered.
+    /// before are drained.
     struct Replay {
         SessionId session;
         std::vector<HeldFrame> held;

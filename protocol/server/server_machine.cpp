@@ -47,8 +47,8 @@ void ServerMachine::handle_closed(TimePoint, SessionId id) {
     s.begin_call();
     Session* const session = s.sessions.find(id);
     if (session == nullptr) return;
-    if (session->phase == SessionPhase::open && session->idle_timeout > Duration::zero()) s.add_dead(1);
-    session->phase = SessionPhase::closing;
+    const SessionPhase before = std::exchange(session->phase, SessionPhase::closing); // the sweep asks for it
+    if (before == SessionPhase::open && session->idle_timeout > Duration::zero()) s.add_dead(1);
     s.end_all(*session);
     s.forget_socket_id(*session);
     s.sessions.erase(id);

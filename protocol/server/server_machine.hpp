@@ -48,7 +48,8 @@ struct SessionConfig {
 ///
 /// Contract: as ClientMachine. After every non-const call drain poll(); carry out orders in order; answer
 /// each question as it comes (the answer's own outputs queue behind what is there). Views in outputs, and
-/// what members point to, live until the next handle_*() or command of the shell; answers do not end them.
+/// what members point to, live until the next handle_*() or command of the shell; answers do not end them,
+/// except `state`, which SetState replaces.
 /// All sessions share one output queue and one scratch: a session owns neither.
 class ServerMachine {
 public:
