@@ -1,5 +1,6 @@
 #include "protocol/server/machine_state.hpp"
 
+#include <algorithm>
 #include <type_traits>
 #include <utility>
 #include <variant>
@@ -74,8 +75,12 @@ ServerMachine::State::Verdict ServerMachine::State::act_late_reply(Session& sess
 
 ServerMachine::State::Verdict ServerMachine::State::act_track(Membership& member,
                                                               const action::Track& wanted) {
+    const auto& keys = member.presence_keys;
+    const bool has_room = keys.size() < config.max_presence_keys_per_member ||
+                          std::find(keys.begin(), keys.end(), wanted.key) != keys.end();
     std::string meta;
-    if (presence_meta(wanted.meta, meta)) {
+    if (has_room && wanted.meta.size() <= config.max_presence_meta_bytes &&
+        presence_meta(wanted.meta, meta)) {
         track(member, wanted.key, meta, Repeat::update);
         return Verdict::going_on;
     }
@@ -89,9 +94,9 @@ ServerMachine::State::Verdict ServerMachine::State::act_after(TimePoint now, Mem
         crash(member);
         return Verdict::ended;
     }
-    ++member.timers;
-    deadlines.push(now + std::chrono::duration_cast<Duration>(wanted.delay), DeadlineKind::info,
-                   static_cast<std::uint64_t>(member.id), wanted.info);
+    const TimePoint at = after(now, std::max(Duration::zero(), Duration(wanted.delay)));
+    if (deadlines.push(at, DeadlineKind::info, static_cast<std::uint64_t>(member.id), wanted.info))
+        ++member.timers;
     return Verdict::going_on;
 }
 

@@ -29,9 +29,12 @@ struct Deadline {
 /// top, and sweeps when most of the heap is.
 class DeadlineHeap {
 public:
-    void push(TimePoint at, DeadlineKind kind, std::uint64_t id, std::string info = {}) {
+    /// False: `at` is never (TimePoint::max()), and nothing was kept.
+    bool push(TimePoint at, DeadlineKind kind, std::uint64_t id, std::string info = {}) {
+        if (at == TimePoint::max()) return false;
         heap_.push_back(Deadline{at, ++order_, kind, id, std::move(info)});
         std::push_heap(heap_.begin(), heap_.end(), later);
+        return true;
     }
 
     bool empty() const noexcept { return heap_.empty(); }

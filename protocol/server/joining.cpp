@@ -32,9 +32,11 @@ void ServerMachine::State::join(Session& session, std::uint64_t topic_hash, cons
         end(*old, EndReason::replaced);
     }
     if (session.joins.size() >= config.max_channels_per_session) {
-        return refuse(session, join_ref, frame,
-                      built_in ? realtime::too_many_channels : "too many channels joined");
+        return refuse_join(session, frame,
+                           built_in ? realtime::too_many_channels : "too many channels joined", replaced);
     }
+    if (frame.payload.size() > config.max_params_bytes_per_session - session.params_bytes)
+        return refuse_join(session, frame, "join payload too large", replaced);
     if (built_in) return join_realtime(session, topic_hash, frame, std::move(replaced));
 
     Membership& member = add_member(session, topic_hash, frame, Visibility::open, pattern);
@@ -44,6 +46,12 @@ void ServerMachine::State::join(Session& session, std::uint64_t topic_hash, cons
     member.pending->ref.assign(frame.ref.value_or(null_token).text);
     member.pending->replaced = std::move(replaced);
     out.push(event::JoinAsked{member.id, *pattern, {member.params_kind, member.params}});
+}
+
+void ServerMachine::State::refuse_join(Session& session, const FrameView& frame, std::string_view reason,
+                                       const std::optional<std::string>& replaced) {
+    refuse(session, frame.join_ref.value_or(null_token), frame, reason);
+    if (replaced) end_frame(session, frame.topic, JsonToken{*replaced}, "phx_close", "{}");
 }
 
 Membership& ServerMachine::State::add_member(Session& session, std::uint64_t topic_hash,
@@ -59,6 +67,8 @@ Membership& ServerMachine::State::add_member(Session& session, std::uint64_t top
     member.join_ref.assign(join_ref.text);
     member.channel_ref.assign((join_ref.is_null() ? frame.ref.value_or(null_token) : join_ref).text);
     session.joins.push_back({topic_hash, id});
+    member.params_bytes = frame.payload.size();
+    session.params_bytes += member.params_bytes;
     return member;
 }
 

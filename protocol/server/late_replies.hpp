@@ -18,12 +18,17 @@ namespace phx::protocol::server {
 /// gone.
 class LateReplies {
 public:
-    /// `id` rises from call to call. Beyond `limit` the oldest push is forgotten: it can no longer be
-    /// answered.
-    void add(std::uint64_t id, JsonToken ref, std::size_t limit) {
-        if (entries_.size() - head_ >= limit && head_ < entries_.size()) entries_[head_].ref.clear();
+    enum class Added : std::uint8_t { kept_all, forgot_oldest };
+
+    /// `id` rises from call to call. When `limit` pushes wait already (0 is as 1), the oldest of them is
+    /// forgotten: it can no longer be answered.
+    Added add(std::uint64_t id, JsonToken ref, std::size_t limit) {
+        const bool is_full = living_ >= std::max<std::size_t>(limit, 1);
+        if (is_full) clear(entries_[head_]);
         entries_.push_back({id, std::string(ref.text)});
+        ++living_;
         trim();
+        return is_full ? Added::forgot_oldest : Added::kept_all;
     }
 
     /// The ref of the push as a JSON token; empty if it was answered or forgotten.
@@ -35,18 +40,20 @@ public:
     std::optional<std::string> take(phx::server::ReplyTo to) {
         const Entry* const found = find(to);
         if (found == nullptr || found->ref.empty()) return std::nullopt;
-        std::optional<std::string> ref(
-            std::exchange(entries_[static_cast<std::size_t>(found - entries_.data())].ref, {}));
+        Entry& entry = entries_[static_cast<std::size_t>(found - entries_.data())];
+        std::optional<std::string> ref(std::move(entry.ref));
+        clear(entry);
         trim();
         return ref;
     }
 
 private:
-    /// An empty ref, which no JSON token is, marks a push that was answered or forgotten.
+    /// An empty ref, which no JSON token is, marks a hole: a push that was answered or forgotten.
     struct Entry {
         std::uint64_t id;
         std::string ref;
     };
+    static constexpr std::size_t tolerated_holes = 16;
 
     const Entry* find(phx::server::ReplyTo to) const {
         const auto by_id = [](const Entry& entry, std::uint64_t id) { return entry.id < id; };
@@ -54,18 +61,24 @@ private:
         return found != entries_.end() && found->id == to.id ? &*found : nullptr;
     }
 
+    void clear(Entry& entry) {
+        entry.ref.clear();
+        --living_;
+    }
+
+    /// Both ends live. Holes are at most as many as what lives, or few: each costs one move at the most.
     void trim() {
         while (!entries_.empty() && entries_.back().ref.empty()) entries_.pop_back();
         head_ = std::min(head_, entries_.size());
         while (head_ < entries_.size() && entries_[head_].ref.empty()) ++head_;
-        if (head_ > 16 && head_ > entries_.size() / 2) {
-            entries_.erase(entries_.begin(), entries_.begin() + static_cast<std::ptrdiff_t>(head_));
-            head_ = 0;
-        }
+        if (entries_.size() - living_ <= std::max(living_, tolerated_holes)) return;
+        std::erase_if(entries_, [](const Entry& entry) { return entry.ref.empty(); });
+        head_ = 0;
     }
 
     std::vector<Entry> entries_;
-    std::size_t head_ = 0;
+    std::size_t head_ = 0;   ///< the oldest that waits
+    std::size_t living_ = 0; ///< how many wait
 };
 
 } // namespace phx::protocol::server

@@ -2,11 +2,12 @@
 
 #include <algorithm>
 #include <utility>
+#include <variant>
 
 namespace phx::protocol::server {
 
 ServerMachine::State::State(ServerConfig wanted)
-    : config(std::move(wanted)), topics(config.seed), ids(config.seed) {}
+    : config(std::move(wanted)), topics(config.hash_seed), ids(config.seed) {}
 
 void ServerMachine::State::begin_call() {
     if (!replays.empty() || !out.reset()) return; // not drained: the old views stay good
@@ -19,20 +20,25 @@ void ServerMachine::State::begin_call() {
 }
 
 void ServerMachine::State::end(Membership& member, EndReason reason) {
-    if (member.phase == MemberPhase::ended) return;
+    if (leave_topic(member, reason)) untrack_all(member);
+}
+
+bool ServerMachine::State::leave_topic(Membership& member, EndReason reason) {
+    if (member.phase == MemberPhase::ended) return false;
     Session& session = *sessions.find(member.session);
     std::erase_if(session.joins, [&](const JoinEntry& entry) { return entry.member == member.id; });
+    session.params_bytes -= std::exchange(member.params_bytes, 0);
     const bool was_joined = member.phase == MemberPhase::joined;
     member.phase = MemberPhase::ended;
     ended.push_back(member.id);
     add_dead(std::exchange(member.timers, 0));
     member.pending.reset();
     member.waiting = {};
-    if (!was_joined) return;
+    if (!was_joined) return false;
     const MemberId moved = topics.leave(member.topic, session.vsn, member.position);
     if (moved != TopicTable::none) members.find(moved)->position = member.position;
     if (!member.realtime) out.push(event::Ended{member.id, member.pattern, reason});
-    untrack_all(member);
+    return true;
 }
 
 void ServerMachine::State::end_all(Session& session) {
@@ -41,11 +47,28 @@ void ServerMachine::State::end_all(Session& session) {
 }
 
 void ServerMachine::State::close(Session& session, std::uint16_t code, std::string_view reason) {
+    const std::size_t ended_before = ended.size();
+    begin_close(session, code, reason);
+    finish_close(ended_before);
+}
+
+void ServerMachine::State::close_all(std::uint16_t code) {
+    const std::size_t ended_before = ended.size();
+    sessions.for_each([&](Session& session) { begin_close(session, code, {}); });
+    finish_close(ended_before);
+}
+
+void ServerMachine::State::begin_close(Session& session, std::uint16_t code, std::string_view reason) {
     if (session.phase != SessionPhase::open) return;
     session.phase = SessionPhase::closing;
     if (session.idle_timeout > Duration::zero()) add_dead(1);
     out.push(act::Close{session.id, code, std::string(reason)});
-    end_all(session);
+    while (!session.joins.empty())
+        leave_topic(*members.find(session.joins.back().member), EndReason::disconnected);
+}
+
+void ServerMachine::State::finish_close(std::size_t ended_before) {
+    for (std::size_t i = ended_before; i < ended.size(); ++i) untrack_all(*members.find(ended[i]));
 }
 
 void ServerMachine::State::forget_socket_id(const Session& session) {
@@ -58,7 +81,25 @@ void ServerMachine::State::forget_socket_id(const Session& session) {
 void ServerMachine::State::disconnect(std::string_view socket_id) {
     const auto found = by_socket_id.find(std::string(socket_id));
     if (found == by_socket_id.end()) return;
-    for (const SessionId id : found->second) close(*sessions.find(id), 1001, {}); // 1000 before Phoenix 1.8
+    const std::size_t ended_before = ended.size();
+    for (const SessionId id : found->second)
+        begin_close(*sessions.find(id), 1001, {}); // 1000 before Phoenix 1.8
+    finish_close(ended_before);
+}
+
+bool ServerMachine::State::is_moot(const Output& output) {
+    MemberId id = {};
+    if (const auto* const in = std::get_if<event::MessageIn>(&output)) {
+        id = in->member;
+    } else if (const auto* const broadcast = std::get_if<event::MessageOut>(&output)) {
+        id = broadcast->member;
+    } else if (const auto* const info = std::get_if<event::InfoDue>(&output)) {
+        id = info->member;
+    } else {
+        return false;
+    }
+    const Membership* const member = members.find(id);
+    return member == nullptr || member->phase == MemberPhase::ended;
 }
 
 bool ServerMachine::State::is_dead(const Deadline& deadline) {
@@ -86,17 +127,23 @@ void ServerMachine::State::prune() {
     }
 }
 
+void ServerMachine::State::wait_for_idle(Session& session, TimePoint from) {
+    const TimePoint at = after(from, session.idle_timeout);
+    if (!deadlines.push(at, DeadlineKind::idle, static_cast<std::uint64_t>(session.id)))
+        session.idle_timeout = {}; // never: as without one
+}
+
 void ServerMachine::State::fire(TimePoint now, Deadline deadline) {
     if (deadline.kind == DeadlineKind::idle) {
         Session& session = *sessions.find(SessionId{deadline.id});
-        const bool idle = session.last_activity + session.idle_timeout <= now;
+        const bool idle = after(session.last_activity, session.idle_timeout) <= now;
         if (idle) {
             const std::uint16_t code = session.dialect == Dialect::phoenix ? 1002 : 1000;
             out.push(act::CloseIfIdle{session.id, session.last_activity, code});
         }
         // Lazy: a frame only notes its time. Asked again if the transport knew better.
         const TimePoint from = idle ? now : session.last_activity;
-        return deadlines.push(from + session.idle_timeout, DeadlineKind::idle, deadline.id);
+        return wait_for_idle(session, from);
     }
     Membership& member = *members.find(MemberId{deadline.id});
     --member.timers;

@@ -35,7 +35,7 @@ struct ServerMachine::State {
         std::string_view data;
     };
     /// What was held, to be fed one by one: like frames from the transport, each when the outputs of the one
-    /// before are drained and answered.
+    /// before are drained.
     struct Replay {
         SessionId session;
         std::vector<HeldFrame> held;
@@ -57,14 +57,19 @@ struct ServerMachine::State {
     // ---- routing: what comes from clients
     void receive(Session&, RawFrame, std::string& decode_scratch);
     void drop(Session&, const Error&);
+    bool is_too_long(const std::optional<JsonToken>& ref) const noexcept;
     void route(Session&, const FrameView&, RawFrame);
     void hold(Session&, Membership&, const FrameView&, RawFrame);
     void deliver(Session&, Membership&, const FrameView&);
     void leave(Session&, Membership&, const FrameView&);
+    void tell_of_forgotten(const Session&, Membership&);
 
     // ---- joining
     void join(Session&, std::uint64_t topic_hash, const FrameView&);
     std::optional<PatternId> match(std::string_view topic) const;
+    /// Refuses a join that asked for too much; `replaced`: as PendingJoin's.
+    void refuse_join(Session&, const FrameView&, std::string_view reason,
+                     const std::optional<std::string>& replaced);
     Membership& add_member(Session&, std::uint64_t topic_hash, const FrameView&, Visibility,
                            std::optional<PatternId>);
     void enter_topic(Session&, Membership&);
@@ -94,11 +99,19 @@ struct ServerMachine::State {
     void deliver_realtime(Session&, Membership&, const FrameView&);
     void relay(Session&, Membership&, const FrameView&);
     void answer_presence(Session&, Membership&, const FrameView&);
+    void end_over_meta_limit(Session&, Membership&);
 
     // ---- lifecycle
     void begin_call();
     void end(Membership&, EndReason);
+    /// end() without untrack_all(): true if that is still to be done.
+    bool leave_topic(Membership&, EndReason);
     void close(Session&, std::uint16_t code, std::string_view reason);
+    /// The first half of close(), of each session that is to be closed: after it none of them gets an output.
+    void begin_close(Session&, std::uint16_t code, std::string_view reason);
+    /// The second half: drops the presence of the members that ended since `ended` had that size.
+    void finish_close(std::size_t ended_before);
+    void close_all(std::uint16_t code);
     void end_all(Session&);
     void forget_socket_id(const Session&);
     void disconnect(std::string_view socket_id);
@@ -106,10 +119,13 @@ struct ServerMachine::State {
     std::string_view topic_name(const Membership& member) { return topics[member.topic].name; }
 
     // ---- time
+    /// A question about a membership that has ended since it was queued.
+    bool is_moot(const Output&);
     bool is_dead(const Deadline&);
     void add_dead(std::size_t count);
     void prune();
     void fire(TimePoint, Deadline);
+    void wait_for_idle(Session&, TimePoint from);
 
     ServerConfig config;
     OutputQueue out;

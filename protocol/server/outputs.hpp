@@ -93,6 +93,8 @@ struct Ended {
     PatternId pattern;
     EndReason reason;
 };
+/// A frame of the peer that could not be read, or (Origin::local, buffer_full) that can no longer be
+/// answered.
 struct FrameDropped {
     SessionId session;
     Error error;

@@ -36,6 +36,7 @@ void ServerMachine::State::untrack(Membership& member, std::string_view key) {
 
 void ServerMachine::State::untrack_all(Membership& member) {
     Topic& topic = topics[member.topic];
+    if (topic.size() == 0) topic.presence.reset(); // everybody else who is in it has ended too
     text.clear();
     if (!topic.presence || !topic.presence->untrack_all(member.id, member.presence_keys, text)) return;
     member.presence_keys.clear();

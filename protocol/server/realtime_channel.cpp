@@ -51,6 +51,8 @@ void ServerMachine::State::answer_presence(Session& session, Membership& member,
     using realtime::PresenceAction;
     const auto request =
         realtime::read_presence(frame.kind == Opcode::text ? frame.payload : std::string_view());
+    if (request.action == PresenceAction::track && request.meta.size() > config.max_presence_meta_bytes)
+        return end_over_meta_limit(session, member);
     const bool known =
         request.action != PresenceAction::unknown && request.action != PresenceAction::bad_meta;
     PayloadView response;
@@ -61,6 +63,18 @@ void ServerMachine::State::answer_presence(Session& session, Membership& member,
     std::string meta;
     if (request.action == PresenceAction::track && presence_meta(request.meta, meta))
         track(member, key, meta, Repeat::ignore);
+}
+
+/// As Supabase: no reply, a system event that says why, and the channel is closed.
+void ServerMachine::State::end_over_meta_limit(Session& session, Membership& member) {
+    const std::string_view topic = topic_name(member);
+    text.assign("{\"message\":\"Track message size exceeded\",\"status\":\"error\",\"extension\":\"system\","
+                "\"channel\":");
+    append_json_string(text, topic.substr(realtime_prefix.size()));
+    text.push_back('}');
+    push(session, member, "system", {Opcode::text, text});
+    end_frame(session, topic, JsonToken{member.join_ref}, "phx_close", "{}");
+    end(member, EndReason::stopped);
 }
 
 } // namespace phx::protocol::server

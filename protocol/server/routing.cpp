@@ -1,7 +1,7 @@
 #include "phx/protocol/codec.hpp"
 #include "protocol/server/machine_state.hpp"
 
-#include <array>
+#include <string>
 #include <utility>
 
 namespace phx::protocol::server {
@@ -27,7 +27,19 @@ void ServerMachine::State::receive(Session& session, RawFrame raw, std::string& 
     const auto frame =
         decode(session.vsn, Direction::to_server, raw.opcode, raw.data, decode_scratch, config.limits);
     if (!frame) return drop(session, frame.error());
+    if (is_too_long(frame->ref) || is_too_long(frame->join_ref)) {
+        return drop(session, fail(Errc::malformed_frame,
+                                  "a ref of more than " + std::to_string(config.max_ref_bytes) + " bytes",
+                                  Origin::peer)
+                                 .error);
+    }
     route(session, *frame, raw);
+}
+
+bool ServerMachine::State::is_too_long(const std::optional<JsonToken>& ref) const noexcept {
+    if (!ref) return false;
+    const std::size_t quotes = ref->text.starts_with('"') ? 2 : 0; // binary refs are counted without them
+    return ref->text.size() - quotes > config.max_ref_bytes;
 }
 
 void ServerMachine::State::drop(Session& session, const Error& error) {
@@ -42,7 +54,7 @@ void ServerMachine::State::route(Session& session, const FrameView& frame, RawFr
         reply(session, null_token, frame, "ok", {});
         return;
     }
-    const std::uint64_t hash = text_hash(config.seed, frame.topic);
+    const std::uint64_t hash = text_hash(config.hash_seed, frame.topic);
     Membership* const member = frame.topic_token ? nullptr : find_join(session, hash, frame.topic);
     if (member != nullptr && member->pending) return hold(session, *member, frame, raw);
     if (frame.event == "phx_join") return join(session, hash, frame);
@@ -76,8 +88,20 @@ void ServerMachine::State::deliver(Session& session, Membership& member, const F
     }
     if (frame.event_token || is_reserved(frame.event)) return crash(member);
     const ReplyTo reply_to{++last_reply};
-    member.waiting.add(reply_to.id, frame.ref.value_or(null_token), config.max_waiting_replies);
+    const JsonToken ref = frame.ref.value_or(null_token);
+    if (member.waiting.add(reply_to.id, ref, config.max_waiting_replies) == LateReplies::Added::forgot_oldest)
+        tell_of_forgotten(session, member);
     out.push(event::MessageIn{member.id, member.pattern, reply_to, frame.event, {frame.kind, frame.payload}});
+}
+
+void ServerMachine::State::tell_of_forgotten(const Session& session, Membership& member) {
+    if (std::exchange(member.has_told_of_forgotten, true)) return;
+    const std::string limit = std::to_string(config.max_waiting_replies);
+    out.push(event::FrameDropped{
+        session.id,
+        fail(Errc::buffer_full, limit + " pushes of a channel have no reply: beyond them the oldest can no "
+                                        "longer be answered (told once per channel)")
+            .error});
 }
 
 void ServerMachine::State::leave(Session& session, Membership& member, const FrameView& frame) {

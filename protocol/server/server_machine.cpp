@@ -25,8 +25,7 @@ SessionId ServerMachine::handle_open(TimePoint now, SessionConfig config) {
     session.last_activity = now;
     session.socket_id = std::move(config.socket_id);
     if (!session.socket_id.empty()) s.by_socket_id[session.socket_id].push_back(id);
-    if (session.idle_timeout > Duration::zero())
-        s.deadlines.push(now + session.idle_timeout, DeadlineKind::idle, static_cast<std::uint64_t>(id));
+    if (session.idle_timeout > Duration::zero()) s.wait_for_idle(session, now);
     return id;
 }
 
@@ -48,8 +47,8 @@ void ServerMachine::handle_closed(TimePoint, SessionId id) {
     s.begin_call();
     Session* const session = s.sessions.find(id);
     if (session == nullptr) return;
-    if (session->phase == SessionPhase::open && session->idle_timeout > Duration::zero()) s.add_dead(1);
-    session->phase = SessionPhase::closing;
+    const SessionPhase before = std::exchange(session->phase, SessionPhase::closing); // the sweep asks for it
+    if (before == SessionPhase::open && session->idle_timeout > Duration::zero()) s.add_dead(1);
     s.end_all(*session);
     s.forget_socket_id(*session);
     s.sessions.erase(id);
@@ -59,12 +58,12 @@ void ServerMachine::answer_join(TimePoint now, MemberId id, phx::server::JoinAns
     State& s = *state_;
     Membership* const member = s.members.find(id);
     if (member == nullptr || member->phase != MemberPhase::asked) return;
-    const auto delay = std::chrono::duration_cast<Duration>(answer.delay);
+    const Duration delay = answer.delay;
     if (delay <= Duration::zero()) return s.settle(now, *member, answer);
     member->phase = MemberPhase::delayed;
     member->pending->answer = std::move(answer);
-    ++member->timers;
-    s.deadlines.push(now + delay, DeadlineKind::join, static_cast<std::uint64_t>(id));
+    if (s.deadlines.push(after(now, delay), DeadlineKind::join, static_cast<std::uint64_t>(id)))
+        ++member->timers;
 }
 
 void ServerMachine::apply(TimePoint now, MemberId id, ReplyTo message, phx::server::Actions actions) {
@@ -99,7 +98,7 @@ void ServerMachine::disconnect(TimePoint, std::string_view socket_id) {
 
 void ServerMachine::close_all(TimePoint) {
     state_->begin_call();
-    state_->sessions.for_each([this](Session& session) { state_->close(session, 1012, {}); });
+    state_->close_all(1012);
 }
 
 void ServerMachine::handle_timeout(TimePoint now) {
@@ -116,8 +115,11 @@ std::optional<TimePoint> ServerMachine::next_timeout() const {
 
 std::optional<Output> ServerMachine::poll() {
     for (;;) {
-        if (auto output = state_->out.poll()) return output;
-        if (!state_->replay_next()) return std::nullopt;
+        if (auto output = state_->out.poll()) {
+            if (!state_->is_moot(*output)) return output;
+        } else if (!state_->replay_next()) {
+            return std::nullopt;
+        }
     }
 }
 

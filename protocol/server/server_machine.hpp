@@ -17,22 +17,30 @@ namespace phx::protocol::server {
 enum class Dialect : std::uint8_t { phoenix, supabase };
 
 struct ServerConfig {
-    std::uint64_t seed = 0; ///< of presence refs and presence keys
-    bool realtime = true;   ///< `realtime:*` is built in
+    std::uint64_t seed = 0; ///< of presence refs and presence keys, which tell it to every peer
+    /// Of topic hashes: drawn independently of `seed`, so that peers cannot choose names that collide.
+    std::uint64_t hash_seed = 0;
+    bool realtime = true; ///< `realtime:*` is built in
     std::size_t max_channels_per_session = 100;
     std::size_t max_topic_bytes = 255;
-    std::size_t max_held_frames = 64;      ///< per channel whose join is not answered yet
-    std::size_t max_held_bytes = 1u << 20; ///< likewise
-    std::size_t max_waiting_replies =
-        256; ///< per channel, of ReplyTo tokens; beyond it the oldest is forgotten
-    std::size_t max_timers_per_channel = 256; ///< of Actions::after; one more crashes the channel
+    /// Of a ref or join_ref, a string without its quotes; a frame with a longer one is malformed.
+    std::size_t max_ref_bytes = 255;
+    std::size_t max_params_bytes_per_session = 1u << 20; ///< sum of the join payloads of its channels
+    std::size_t max_held_frames = 64;                    ///< per channel whose join is not answered yet
+    std::size_t max_held_bytes = 1u << 20;               ///< likewise
+    /// Per channel, of pushes without a reply. Beyond it the oldest can no longer be answered, which is
+    /// reported once per channel: handlers that never reply are no fault.
+    std::size_t max_waiting_replies = 256;
+    std::size_t max_timers_per_channel = 256;        ///< of Actions::after; one more crashes the channel
+    std::size_t max_presence_meta_bytes = 64u << 10; ///< of one meta as JSON; a larger one ends the channel
+    std::size_t max_presence_keys_per_member = 16;   ///< of Actions::track; one more crashes the channel
     Limits limits = {};
 };
 
 struct SessionConfig {
     Vsn vsn = Vsn::v2;
     Dialect dialect = Dialect::phoenix;
-    Duration idle_timeout = std::chrono::seconds(60); ///< zero: none
+    Duration idle_timeout = std::chrono::seconds(60); ///< zero or less: none
     std::string socket_id = {};                       ///< for disconnect(); empty: anonymous
 };
 
@@ -40,7 +48,8 @@ struct SessionConfig {
 ///
 /// Contract: as ClientMachine. After every non-const call drain poll(); carry out orders in order; answer
 /// each question as it comes (the answer's own outputs queue behind what is there). Views in outputs, and
-/// what members point to, live until the next handle_*() or command of the shell; answers do not end them.
+/// what members point to, live until the next handle_*() or command of the shell; answers do not end them,
+/// except `state`, which SetState replaces.
 /// All sessions share one output queue and one scratch: a session owns neither.
 class ServerMachine {
 public:
@@ -50,8 +59,8 @@ public:
     ServerMachine& operator=(const ServerMachine&) = delete;
 
     // ---- set-up
-    /// First pattern that matches wins; they are asked before the built-in `realtime:*`, which a catch-all "*" leaves
-    /// alone.
+    /// First pattern that matches wins; they are asked before the built-in `realtime:*`, which a catch-all
+    /// "*" leaves alone.
     PatternId add_channel(std::string pattern, std::vector<std::string> intercepts = {});
 
     // ---- reports of the shell
@@ -81,6 +90,7 @@ public:
     std::optional<TimePoint> next_timeout() const;
 
     // ---- outputs
+    /// Gives no question about a membership that has ended since it arose.
     std::optional<Output> poll();
 
     // ---- look-ups

@@ -33,6 +33,7 @@ struct Session {
     TimePoint last_activity = {};
     std::string socket_id = {};
     std::vector<JoinEntry> joins = {};
+    std::size_t params_bytes = 0; ///< of its memberships together
 };
 
 /// asked -> joined: the handler accepted. asked -> delayed -> joined: later (JoinAnswer::delay). Any ->
@@ -75,7 +76,9 @@ struct Membership {
     std::string join_ref = {};    ///< JSON token, as sent: what phx_close and phx_error carry
     std::string channel_ref = {}; ///< of replies and pushes: the ref of the join when it had no join_ref
     std::string params = {};
+    std::size_t params_bytes = 0; ///< of the join, also where `params` is not kept
     Opcode params_kind = Opcode::text;
+    bool has_told_of_forgotten = false; ///< that `waiting` was full
     std::string state = {};
     LateReplies waiting = {};
     std::vector<std::string> presence_keys = {};

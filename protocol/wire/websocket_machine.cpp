@@ -149,7 +149,10 @@ void WebSocketMachine::handle_close_frame(std::uint16_t code, std::string_view r
     if (config_.role == WebSocketRole::server) finish();
 }
 
-void WebSocketMachine::start_timeout() { deadline_ = now_ + config_.close_timeout; }
+void WebSocketMachine::start_timeout() {
+    const TimePoint at = after(now_, std::max(Duration::zero(), config_.close_timeout));
+    if (at != TimePoint::max()) deadline_ = at; // max is never
+}
 
 void WebSocketMachine::finish() {
     state_ = State::done;

@@ -31,8 +31,8 @@ Error websocket_error(std::uint16_t code, std::string_view message);
 
 /// RFC 6455 frames out of chunks of any size, in place: payloads are unmasked in the caller's chunk, and a
 /// message that lies whole in one chunk and one frame is handed out as a view of it. Anything else is put
-/// together in one buffer, which grows with what has arrived (never with what was announced) to twice
-/// `max_message_bytes` at the most.
+/// together in one buffer, which grows beyond kept_buffer_bytes only with what has arrived (never with what
+/// was announced), to twice `max_message_bytes` at the most.
 ///
 /// Calling order: feed() a chunk, next() until it gives nothing, and so on. A view lives until the next call
 /// of feed() or next(). After `close` and after `failure` there are no more events, and everything fed is

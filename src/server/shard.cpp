@@ -28,7 +28,9 @@ protocol::server::Dialect machine_dialect(phx::server::Dialect dialect) noexcept
 ServerConfig machine_config(const phx::server::Options& options) {
     ServerConfig config;
     std::random_device device;
-    config.seed = (std::uint64_t{device()} << 32) | device();
+    const auto draw = [&] { return (std::uint64_t{device()} << 32) | device(); };
+    config.seed = draw();
+    config.hash_seed = draw(); // presence refs publish the other one
     config.realtime = options.realtime;
     config.max_channels_per_session = options.max_channels_per_connection;
     for (const phx::server::Endpoint& endpoint : options.endpoints) {
@@ -256,7 +258,8 @@ void Shard::on(const act::CloseIfIdle& order) {
 // ---- news
 
 void Shard::on(const event::FrameDropped& dropped) {
-    counters_->frames_dropped.fetch_add(1, std::memory_order_relaxed);
+    if (dropped.error.origin == Origin::peer) // the counter is of malformed frames
+        counters_->frames_dropped.fetch_add(1, std::memory_order_relaxed);
     report(dropped.error);
 }
 

@@ -103,14 +103,15 @@ public:
     }
     /// This channel's own state from now on, as Context::state; JSON text by custom, any text by right.
     Actions& state(std::string json) { return add(action::SetState{std::move(json)}); }
-    /// Presence under `key`; again with the same key updates the meta (a JSON object).
+    /// Presence under `key`; again with the same key updates the meta (a JSON object). A meta of more than 64 KiB, or
+    /// more than 16 keys of one channel, crashes the channel.
     Actions& track(std::string key, std::string meta = "{}") { return add(action::Track{std::move(key), std::move(meta)}); }
     Actions& untrack(std::string key) { return add(action::Untrack{std::move(key)}); }
     /// Pushes presence_state with everybody who is there.
     Actions& presence_state() { return add(action::PushPresenceState{}); }
     /// Answers the push at hand with everybody who is there, in the shape of presence_state.
     Actions& reply_presence() { return add(action::ReplyPresence{}); }
-    /// Calls handle_info with `info` later, unless the channel has ended.
+    /// Calls handle_info with `info` later, unless the channel has ended. A negative delay is none.
     Actions& after(std::chrono::microseconds delay, std::string info) { return add(action::After{delay, std::move(info)}); }
     Actions& stop(StopReason reason = StopReason::normal) { return add(action::Stop{reason}); }
     Actions& close_connection(std::uint16_t code, std::string_view reason = {}) {

@@ -12,7 +12,8 @@
 
 namespace phx::server {
 
-/// Who is at the other end of a connection: an immutable record. Valid during the call; copy what is needed longer.
+/// Who is at the other end of a connection: an immutable record. Valid during the call; copy what is needed
+/// longer.
 struct Connection {
     std::string id = {};        ///< unique on this server
     std::string socket_id = {}; ///< what `Options::authorize` gave it, such as "users:7"; empty: anonymous
@@ -27,19 +28,22 @@ struct Context {
     std::string_view params; ///< the payload of the join, as JSON text
     std::string_view state;  ///< what Actions::state set; empty at first
     ReplyTo reply_to = {};   ///< of the push at hand
-    /// Of the join, as the JSON text that the client sent: `"1"` with its quotes, or `null` (v1 clients send none).
+    /// Of the join, as the JSON text that the client sent: `"1"` with its quotes, or `null` (v1 clients send
+    /// none).
     std::string_view join_ref = "null";
 };
 
-/// The behaviour of a topic pattern. Handlers are pure: they get values and return actions; they run on the server's
-/// thread and must not block. An exception from one is that channel's crash: the client gets phx_error, the connection
-/// and the other channels live on, and Options::on_error is told.
+/// The behaviour of a topic pattern. Handlers are pure: they get values and return actions; they run on the
+/// server's thread and must not block. An exception from one is that channel's crash: the client gets
+/// phx_error, the connection and the other channels live on, and Options::on_error is told.
 struct Handlers {
     /// Without one every join is accepted with `{}`.
     std::function<JoinAnswer(const Context&, PayloadView params)> join = {};
     /// Without one every event is a crash, as a missing handle_in clause in Phoenix.
     std::function<Actions(const Context&, std::string_view event, PayloadView)> handle_in = {};
-    /// Called once per receiver for broadcasts of the events in `intercepts`; its actions say what that receiver gets.
+    /// Called once per receiver for broadcasts of the events in `intercepts`; its actions say what that
+    /// receiver gets. Unlike in Phoenix, presence_diff is not intercepted: the members of a topic get it
+    /// whatever `intercepts` says.
     std::function<Actions(const Context&, std::string_view event, PayloadView)> handle_out = {};
     std::vector<std::string> intercepts = {};
     /// What Actions::after asked for.

@@ -317,6 +317,21 @@ TEST_F(RealtimeChannel, AnswersEveryPresencePush) {
     EXPECT_THAT(lines(), ElementsAre(error));
 }
 
+TEST_F(RealtimeChannel, ClosesTheChannelWhoseMetaIsTooLargeAsRecorded) {
+    join("A", Vsn::v2, R"({"presence":{"key":"a"}})");
+    const auto track = [&](std::size_t bytes) {
+        return a(R"(["1","4","realtime:bc","presence",{"type":"presence","event":"track","payload":{"d":")" +
+                 std::string(bytes - 8, 'x') + "\"}}]");
+    };
+    EXPECT_THAT(track(64 * 1024), testing::SizeIs(2));
+    EXPECT_THAT(
+        track(64 * 1024 + 1),
+        ElementsAre(
+            R"(A < ["1",null,"realtime:bc","system",{"message":"Track message size exceeded","status":"error","extension":"system","channel":"bc"}])",
+            R"(A < ["1","1","realtime:bc","phx_close",{}])"));
+    EXPECT_EQ(d.machine.members(), 0u);
+}
+
 TEST_F(RealtimeChannel, SendsALeavesDiffOnUntrackLeaveAndLoss) {
     for (const char* const peer : {"A", "B", "C"})
         join(peer, Vsn::v2, std::string(R"({"presence":{"key":")") + peer + "\"}}");

@@ -45,6 +45,13 @@ std::vector<BadFrame> bad_frames() {
          1011},
         {"lone surrogate", Vsn::v2, text, R"(["1","2","room:lobby","echo",{"a":"\ud800"}])",
          "malformed frame", 1011},
+        {"long ref", Vsn::v2, text, "[\"1\",\"" + std::string(256, '2') + "\",\"room:lobby\",\"echo\",{}]",
+         "malformed frame", 1011},
+        {"long join_ref", Vsn::v2, text, "[" + std::string(256, '1') + ",\"2\",\"room:new\",\"phx_join\",{}]",
+         "malformed frame", 1011},
+        {"long ref v1", Vsn::v1, text,
+         R"({"topic":"phoenix","event":"heartbeat","payload":{},"ref":")" + std::string(256, '2') + "\"}",
+         "malformed frame", 1011},
         {"invalid UTF-8", Vsn::v2, text, "[\"1\",\"2\",\"room:lobby\",\"echo\",{\"a\":\"\xff\"}]",
          "invalid UTF-8", 1007},
         {"too deep", Vsn::v2, text, nested(10'000), "invalid payload", 1011},
@@ -129,6 +136,17 @@ TEST_F(BadInput, EveryPrefixOfAFrameIsRefusedOrAnswered) {
         EXPECT_THAT(d.lines(), ElementsAre("A dropped malformed frame", "A close 1011")) << size;
         d.close("A");
     }
+}
+
+TEST_F(BadInput, TheLongestRefIsThatOfABinaryFrame) {
+    const std::string ref(255, '2');
+    d.open("A");
+    d.lines();
+    d.text("A", "[null,\"" + ref + R"(","phoenix","heartbeat",{}])");
+    d.binary("A", "0000ff0709" + to_hex(ref + "phoenixheartbeat{}"));
+    const std::string reply =
+        "A < [null,\"" + ref + R"(","phoenix","phx_reply",{"status":"ok","response":{}}])";
+    EXPECT_THAT(d.lines(), ElementsAre(reply, reply));
 }
 
 TEST_F(BadInput, TopicsThatAreNoStringsAreEchoed) {

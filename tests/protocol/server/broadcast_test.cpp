@@ -89,6 +89,21 @@ TEST_F(Broadcasting, AsksEachReceiverAboutAnInterceptedEvent) {
                     R"(B < ["7",null,"room:lobby","intercepted",{"n":4}])"));
 }
 
+TEST_F(Broadcasting, AsksNoReceiverThatHasEnded) {
+    d.on_message = [](auto, auto, auto) {
+        return phx::server::Actions()
+            .broadcast("intercepted", "{\"n\":1}")
+            .broadcast("intercepted", "{\"n\":2}");
+    };
+    std::vector<std::string> asked;
+    d.on_out = [&](std::string_view, phx::server::PayloadView payload) {
+        asked.emplace_back(payload.data);
+        return phx::server::Actions().stop(phx::server::StopReason::crash);
+    };
+    d.text("A", R"(["1","2","room:lobby","x",{}])");
+    EXPECT_THAT(asked, ElementsAre("{\"n\":1}", "{\"n\":1}", "{\"n\":1}", "{\"n\":1}")); // each of four once
+}
+
 TEST_F(Broadcasting, ReachesMembersFromOutside) {
     d.machine.broadcast(d.now, "room:lobby", "news", {});
     d.machine.broadcast(d.now, "room:nobody", "news", {});

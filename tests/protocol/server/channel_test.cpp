@@ -90,7 +90,10 @@ TEST_F(Channel, CrashesWhenABinaryReplyCannotBeEncoded) {
         ElementsAre(
             R"(B < {"topic":"room:lobby","event":"phx_error","ref":null,"payload":{"reason":"channel_crash"}})",
             "room:lobby ended crashed"));
-    EXPECT_THAT(a(R"(["1",")" + std::string(300, 'r') + R"(","room:lobby","binary_reply",{}])"),
+    d.on_message = [](auto, auto, auto) {
+        return phx::server::Actions().reply(std::string(256, 's'), phx::server::Payload::binary("x"));
+    };
+    EXPECT_THAT(a(R"(["1","2","room:lobby","x",{}])"),
                 ElementsAre(R"(A < ["1","1","room:lobby","phx_error",{"reason":"channel_crash"}])",
                             "room:lobby ended crashed"));
 }
@@ -258,6 +261,55 @@ TEST_F(Channel, CallsItselfBackInOrder) {
     EXPECT_THAT(d.lines(), ElementsAre(R"(A < ["1",null,"room:lobby","later",{}])"));
 }
 
+TEST_F(Channel, TakesAHugeDelayAsNeverAndANegativeOneAsNone) {
+    using std::chrono::microseconds;
+    d.advance(1s); // so that now + max overflows
+    d.on_message = [](auto, auto, auto) {
+        return phx::server::Actions()
+            .after(microseconds::max(), "never")
+            .after(microseconds::max() - 1s, "never either")
+            .after(microseconds::min(), "first")
+            .after(0s, "second")
+            .after(-1s, "third");
+    };
+    a(R"(["1","2","room:lobby","x",{}])");
+    EXPECT_EQ(d.machine.next_timeout(), d.now);
+    d.advance(0s);
+    EXPECT_THAT(d.lines(), ElementsAre(R"(A < ["1",null,"room:lobby","first",{}])",
+                                       R"(A < ["1",null,"room:lobby","second",{}])",
+                                       R"(A < ["1",null,"room:lobby","third",{}])"));
+    d.close("A");
+    d.close("B");
+    EXPECT_EQ(d.machine.next_timeout(), std::nullopt);
+}
+
+TEST_F(Channel, IsNotCalledBackOnceItHasEnded) {
+    d.on_message = [](auto, auto, auto) { return phx::server::Actions().after(1s, "1").after(1s, "2"); };
+    std::vector<std::string> called;
+    d.on_info = [&](std::string_view info) {
+        called.emplace_back(info);
+        return phx::server::Actions().stop();
+    };
+    a(R"(["1","2","room:lobby","x",{}])");
+    d.advance(1s); // both are due in one call
+    EXPECT_THAT(called, ElementsAre("1"));
+    EXPECT_THAT(d.lines(),
+                ElementsAre(R"(A < ["1","1","room:lobby","phx_close",{}])", "room:lobby ended stopped"));
+}
+
+TEST_F(Channel, IsNotAskedAboutAPushOnceItHasEnded) {
+    int asked = 0;
+    d.on_message = [&](auto, auto, auto) {
+        ++asked;
+        return phx::server::Actions();
+    };
+    d.machine.handle_frame(d.now, d.id("A"), protocol::Opcode::text, R"(["1","2","room:lobby","x",{}])");
+    d.machine.close_all(d.now); // a command may follow before the outputs are drained
+    d.drain();
+    EXPECT_EQ(asked, 0);
+    EXPECT_EQ(d.machine.members(), 0u);
+}
+
 TEST_F(Channel, KeepsTheStateThatItsHandlerSets) {
     server::MemberId member{};
     d.on_message = [&](auto, auto, phx::server::PayloadView payload) {
@@ -287,7 +339,7 @@ struct LimitedChannel : Channel {
     LimitedChannel() : Channel(server::ServerConfig{.max_waiting_replies = 2, .max_timers_per_channel = 2}) {}
 };
 
-TEST_F(LimitedChannel, ForgetsTheOldestPushThatWaits) {
+TEST_F(LimitedChannel, ForgetsTheOldestPushThatWaitsAndTellsOnce) {
     std::vector<server::ReplyTo> waiting;
     d.on_message = [&](server::ReplyTo to, std::string_view event, auto) {
         waiting.push_back(to);
@@ -299,11 +351,18 @@ TEST_F(LimitedChannel, ForgetsTheOldestPushThatWaits) {
     a(R"(["1","2","room:lobby","x",{}])");
     a(R"(["1","3","room:lobby","x",{}])");
     EXPECT_THAT(a(R"(["1","4","room:lobby","answer",{}])"),
-                ElementsAre(R"(A < ["1","3","room:lobby","phx_reply",{"status":"ok","response":{}}])",
+                ElementsAre("A dropped buffer full",
+                            R"(A < ["1","3","room:lobby","phx_reply",{"status":"ok","response":{}}])",
                             R"(A < ["1","4","room:lobby","phx_reply",{"status":"ok","response":{}}])"));
 }
 
+TEST_F(LimitedChannel, IsNotToldOfThemAgain) {
+    for (int i = 0; i < 100; ++i) d.text("A", R"(["1","2","room:lobby","noreply",{}])");
+    EXPECT_THAT(d.lines(), ElementsAre("A dropped buffer full"));
+}
+
 TEST_F(LimitedChannel, CrashesOnOneTimerTooMany) {
+    d.on_message = [](auto, auto, auto) { return phx::server::Actions().after(1s, "tick").ok(); };
     a(R"(["1","2","room:lobby","soon",{}])");
     a(R"(["1","2","room:lobby","soon",{}])");
     EXPECT_THAT(a(R"(["1","2","room:lobby","soon",{}])"),

@@ -73,6 +73,27 @@ TEST_F(Connection, HasNoDeadlineWithoutAnIdleTimeout) {
     EXPECT_EQ(d.machine.next_timeout(), std::nullopt);
 }
 
+TEST_F(Connection, TakesAHugeIdleTimeoutAsNever) {
+    d.advance(1s); // so that now + max overflows
+    for (const protocol::Duration timeout : {protocol::Duration::max(), protocol::Duration::min()}) {
+        server::SessionConfig config;
+        config.idle_timeout = timeout;
+        const server::SessionId session = d.machine.handle_open(d.now, config);
+        EXPECT_EQ(d.machine.next_timeout(), std::nullopt);
+        d.machine.handle_closed(d.now, session);
+    }
+}
+
+TEST_F(Connection, AsksUntilTheEndOfTime) {
+    server::SessionConfig config;
+    config.idle_timeout = protocol::Duration::max() / 2 + 1s;
+    d.machine.handle_open(d.now, config);
+    ASSERT_EQ(d.machine.next_timeout(), d.now + config.idle_timeout);
+    d.machine.handle_timeout(d.now + config.idle_timeout);
+    ASSERT_TRUE(d.machine.poll().has_value());
+    EXPECT_EQ(d.machine.next_timeout(), std::nullopt); // the next time is beyond it
+}
+
 TEST_F(Connection, FiresNothingEarlyAndNothingTwice) {
     d.open("A");
     d.machine.handle_timeout(d.now);

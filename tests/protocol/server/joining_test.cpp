@@ -234,6 +234,27 @@ TEST_F(Joining, ADelayedJoinHoldsTheFramesOfItsTopicAlone) {
             R"(A < [null,"4","room:slow","phx_reply",{"status":"error","response":{"reason":"unmatched topic"}}])"));
 }
 
+TEST_F(Joining, AHugeDelayLastsAsLongAsTheConnectionAndANegativeOneNotAtAll) {
+    d.advance(1s); // so that now + max overflows
+    auto delay = std::chrono::microseconds::max();
+    d.on_join = [&](std::string_view, phx::server::PayloadView) {
+        auto answer = phx::server::JoinAnswer::ok();
+        answer.delay = delay;
+        return answer;
+    };
+    d.open("A");
+    join("A", "room:1", "1");
+    EXPECT_EQ(d.machine.next_timeout(), d.now + 60s); // the idle timeout's
+    d.advance(1h);
+    for (const std::string& line : d.lines()) EXPECT_THAT(line, testing::HasSubstr(" idle since "));
+    delay = std::chrono::microseconds::min();
+    d.text("A", R"(["2","2","room:2","phx_join",{}])");
+    EXPECT_THAT(d.lines(),
+                ElementsAre(R"(A < ["2","2","room:2","phx_reply",{"status":"ok","response":{}}])"));
+    d.close("A");
+    EXPECT_EQ(d.machine.next_timeout(), std::nullopt);
+}
+
 TEST_F(Joining, AnswersHeldPushesAfterTheDelay) {
     d.open("A");
     d.text("A", R"(["1","1","room:slow","phx_join",{}])");
@@ -337,6 +358,58 @@ TEST(JoiningLimits, RefusesATopicThatIsTooLong) {
         ElementsAre(
             R"(A < ["1","1","room:123","phx_reply",{"status":"ok","response":{}}])",
             R"(A < ["2","2","room:1234","phx_reply",{"status":"error","response":{"reason":"topic too long"}}])"));
+}
+
+std::string params(std::size_t bytes) { return "{\"p\":\"" + std::string(bytes - 8, 'x') + "\"}"; }
+
+TEST(JoiningLimits, CountsTheJoinPayloadsOfAConnectionTogether) {
+    ServerApp app(server::ServerConfig{.max_params_bytes_per_session = 100});
+    ServerDriver& d = app.driver;
+    d.open("A");
+    d.open("B");
+    d.text("A", R"(["1","1","room:1","phx_join",)" + params(60) + "]");
+    d.text("A", R"(["2","2","room:2","phx_join",)" + params(40) + "]");
+    d.lines();
+    const std::string too_large =
+        R"("phx_reply",{"status":"error","response":{"reason":"join payload too large"}}])";
+    d.text("A", R"(["3","3","room:3","phx_join",{}])");
+    d.text("A", R"(["4","4","realtime:x","phx_join",{}])");
+    EXPECT_THAT(d.lines(), ElementsAre(R"(A < ["3","3","room:3",)" + too_large,
+                                       R"(A < ["4","4","realtime:x",)" + too_large));
+    d.text("B", R"(["1","1","room:1","phx_join",{}])"); // another connection has its own
+    EXPECT_THAT(d.lines(), SizeIs(1));
+    EXPECT_EQ(d.machine.members(), 3u);
+
+    d.text("A", R"(["1","5","room:1","phx_leave",{}])");
+    d.lines();
+    d.text("A", R"(["6","6","realtime:x","phx_join",)" + params(60) + "]");
+    EXPECT_THAT(
+        d.lines(),
+        ElementsAre(
+            R"(A < ["6","6","realtime:x","phx_reply",{"status":"ok","response":{"postgres_changes":[]}}])"));
+    d.text("A", R"(["7","7","room:3","phx_join",{}])");
+    EXPECT_THAT(d.lines(), ElementsAre(R"(A < ["7","7","room:3",)" + too_large));
+}
+
+TEST(JoiningLimits, ARefusedDuplicateStillClosesTheOldChannelAndGivesItsBytesBack) {
+    ServerApp app(server::ServerConfig{.max_params_bytes_per_session = 100});
+    ServerDriver& d = app.driver;
+    d.open("A");
+    d.text("A", R"(["1","1","room:1","phx_join",)" + params(100) + "]");
+    d.lines();
+    d.text("A", R"(["2","2","room:1","phx_join",)" + params(101) + "]");
+    EXPECT_THAT(
+        d.lines(),
+        ElementsAre(
+            "room:1 ended replaced",
+            R"(A < ["2","2","room:1","phx_reply",{"status":"error","response":{"reason":"join payload too large"}}])",
+            R"(A < ["1","1","room:1","phx_close",{}])"));
+    d.text("A", R"(["3","3","room:slowno","phx_join",)" + params(100) + "]");
+    d.advance(std::chrono::seconds(2)); // refused in the end: it gives its bytes back too
+    d.lines();
+    d.text("A", R"(["4","4","room:1","phx_join",)" + params(100) + "]");
+    EXPECT_THAT(d.lines(),
+                ElementsAre(R"(A < ["4","4","room:1","phx_reply",{"status":"ok","response":{}}])"));
 }
 
 TEST_F(Joining, WithANullJoinRefUsesTheRefOfTheJoinFromThenOn) {

@@ -167,6 +167,35 @@ TEST_F(Presence, CrashesTheChannelWhoseMetaIsNoObject) {
     }
 }
 
+std::string meta_of(std::size_t bytes) { return "{\"m\":\"" + std::string(bytes - 8, 'x') + "\"}"; }
+
+TEST_F(Presence, CrashesTheChannelWhoseMetaIsTooLarge) {
+    join("A");
+    lines();
+    a(R"(["1","2","room:lobby","track",)" + meta_of(64 * 1024) + "]");
+    EXPECT_THAT(lines(), IsEmpty());
+    EXPECT_EQ(d.machine.members(), 1u);
+    EXPECT_THAT(a(R"(["1","3","room:lobby","track",)" + meta_of(64 * 1024 + 1) + "]"),
+                ElementsAre(R"(A < ["1","1","room:lobby","phx_error",{"reason":"channel_crash"}])",
+                            "room:lobby ended crashed"));
+}
+
+TEST_F(Presence, CrashesTheChannelThatTracksOneKeyTooMany) {
+    join("A");
+    std::string key;
+    d.on_message = [&](auto, auto, auto) { return phx::server::Actions().track(key); };
+    for (int i = 0; i < 16; ++i) {
+        key = "k" + std::to_string(i);
+        d.text("A", R"(["1","2","room:lobby","x",{}])");
+    }
+    lines();
+    EXPECT_THAT(a(R"(["1","3","room:lobby","x",{}])"), testing::SizeIs(1)); // an update is no new key
+    key = "k16";
+    EXPECT_THAT(a(R"(["1","4","room:lobby","x",{}])"),
+                ElementsAre(R"(A < ["1","1","room:lobby","phx_error",{"reason":"channel_crash"}])",
+                            "room:lobby ended crashed"));
+}
+
 TEST_F(Presence, WritesKeysAsJson) {
     join("A");
     lines();
@@ -175,6 +204,84 @@ TEST_F(Presence, WritesKeysAsJson) {
                 ElementsAre("A < "
                             "[null,null,\"room:lobby\",\"presence_diff\",{\"joins\":{\"a\\\"\\n\xc3\xa9\":{"
                             "\"metas\":[{\"phx_ref\":R1}]}},\"leaves\":{}}]"));
+}
+
+std::vector<std::string> presence_outputs(server::ServerConfig config) {
+    ServerApp app(config);
+    app.driver.open("A");
+    app.driver.text("A", R"(["1","1","room:here","phx_join",{}])");
+    app.driver.text("A", R"(["2","2","realtime:x","phx_join",{}])");
+    app.driver.text("A", R"(["2","3","realtime:x","presence",{"event":"track"}])");
+    return app.driver.lines();
+}
+
+TEST(PresenceIds, SayNothingAboutTheSeedOfHashes) {
+    const auto outputs = presence_outputs({.seed = 1, .hash_seed = 2});
+    EXPECT_EQ(outputs, presence_outputs({.seed = 1, .hash_seed = 3}));
+    EXPECT_NE(outputs, presence_outputs({.seed = 4, .hash_seed = 2}));
+}
+
+/// Members of room:big, each present; the last one has no socket id.
+struct Crowd {
+    static constexpr std::size_t size = 1000;
+    Crowd() {
+        machine.add_channel("room:*");
+        for (std::size_t i = 0; i <= size; ++i) {
+            server::SessionConfig config;
+            if (i < size) config.socket_id = "users:1";
+            const server::SessionId session = machine.handle_open(now, config);
+            machine.handle_frame(now, session, protocol::Opcode::text,
+                                 R"(["1","1","room:big","phx_join",{}])");
+            while (const auto output = machine.poll()) {
+                const auto* const join = std::get_if<server::event::JoinAsked>(&*output);
+                if (join == nullptr) continue;
+                auto answer = phx::server::JoinAnswer::ok();
+                answer.then.track("user" + std::to_string(i)).track("same");
+                machine.answer_join(now, join->member, std::move(answer));
+            }
+        }
+    }
+    void drain() {
+        while (const auto output = machine.poll()) {
+            ++outputs;
+            if (std::holds_alternative<server::act::Close>(*output)) ++closes;
+            if (std::holds_alternative<server::event::Ended>(*output)) ++ends;
+            if (const auto* const fanout = std::get_if<server::act::Fanout>(&*output))
+                receivers += fanout->sessions.size();
+        }
+    }
+    server::ServerMachine machine{server::ServerConfig{}};
+    protocol::TimePoint now{};
+    std::size_t outputs = 0, closes = 0, ends = 0, receivers = 0;
+};
+
+TEST(PresenceOfACrowd, IsNotToldToConnectionsThatCloseTogether) {
+    Crowd crowd;
+    crowd.machine.close_all(crowd.now);
+    crowd.drain();
+    EXPECT_EQ(crowd.closes, Crowd::size + 1);
+    EXPECT_EQ(crowd.ends, Crowd::size + 1);
+    EXPECT_EQ(crowd.outputs, crowd.closes + crowd.ends);
+    EXPECT_EQ(crowd.machine.topics(), 0u);
+}
+
+TEST(PresenceOfACrowd, LeavesInOneDiffPerMemberForWhoStays) {
+    Crowd crowd;
+    crowd.machine.disconnect(crowd.now, "users:1");
+    crowd.drain();
+    EXPECT_EQ(crowd.closes, Crowd::size);
+    EXPECT_EQ(crowd.ends, Crowd::size);
+    EXPECT_EQ(crowd.receivers, Crowd::size);
+    EXPECT_EQ(crowd.outputs, crowd.closes + crowd.ends + crowd.receivers);
+    EXPECT_EQ(crowd.machine.members(), 1u);
+}
+
+TEST_F(Presence, IsGoneWithTheLastMemberOfATopic) {
+    join("A", "room:here");
+    d.machine.close_all(d.now);
+    d.drain();
+    join("B", "room:here");
+    EXPECT_THAT(lines(), testing::Contains(R"(B < ["1",null,"room:here","presence_state",{}])"));
 }
 
 TEST(PresenceMeta, IsTheMembersOfOneWholeObject) {

@@ -150,7 +150,42 @@ private:
     void answer_late() {
         const auto [member, to] = late_.back();
         late_.pop_back();
-        machine_.apply(now_, member, to, actions(to));
+        apply(member, to, actions(to));
+    }
+
+    /// What surely ends its channel, whatever comes before it.
+    static bool ends(const phx::server::Actions& actions) {
+        namespace action = phx::server::action;
+        for (const phx::server::Action& one : actions.list)
+            if (std::holds_alternative<action::Stop>(one) ||
+                std::holds_alternative<action::CloseConnection>(one))
+                return true;
+        return false;
+    }
+    void apply(server::MemberId member, server::ReplyTo to, phx::server::Actions wanted) {
+        if (ends(wanted)) gone_.insert(member);
+        machine_.apply(now_, member, to, std::move(wanted));
+    }
+    void crash(server::MemberId member) {
+        gone_.insert(member);
+        machine_.crash(now_, member);
+    }
+    /// Its client is told that the channel has ended: no handler is asked after that. The phx_close of a
+    /// membership that was replaced comes when the new one is there already.
+    void note_end(const server::act::Send& send) {
+        for (const auto& [member, of] : asked_) {
+            const std::string topic = '"' + of.topic + '"';
+            const auto tells = [&](const std::string& event) {
+                return send.data.find(topic + ",\"" + event) != std::string_view::npos ||
+                       send.data.find(topic + ",\"event\":\"" + event) != std::string_view::npos;
+            };
+            if (of.session != send.session || !(tells("phx_close") || tells("phx_error"))) continue;
+            if (auto& replaced = replaced_[{of.session, of.topic}]; replaced > 0) {
+                --replaced;
+                return;
+            }
+            gone_.insert(member);
+        }
     }
 
     void drain() {
@@ -165,10 +200,12 @@ private:
     }
     void expect_member(server::MemberId member) {
         EXPECT_EQ(joined_.count(member) + delayed_.count(member), 1u);
+        EXPECT_EQ(gone_.count(member), 0u);
     }
     void carry_out(const server::act::Send& send) {
         expect_open(send.session);
         EXPECT_FALSE(send.data.empty());
+        note_end(send);
     }
     void carry_out(const server::act::Fanout& fanout) {
         EXPECT_FALSE(fanout.sessions.empty());
@@ -191,32 +228,41 @@ private:
         using phx::server::JoinAnswer;
         ASSERT_TRUE(machine_.member(join.member));
         EXPECT_EQ(machine_.member(join.member)->params, join.params.data);
-        if (pick(10) == 0) return machine_.crash(now_, join.member);
+        const auto member = *machine_.member(join.member);
+        asked_[join.member] = {member.session, std::string(member.topic)};
+        if (pick(10) == 0) return crash(join.member);
         JoinAnswer answer = pick(5) ? JoinAnswer::ok() : JoinAnswer::refuse("{}");
         if (pick(4) == 0) answer.delay = std::chrono::milliseconds(pick(10'000));
         answer.then = actions({});
         if (answer.verdict == JoinAnswer::Verdict::accept)
             (answer.delay.count() > 0 ? delayed_ : joined_).insert(join.member);
+        if (answer.delay.count() == 0 && ends(answer.then)) gone_.insert(join.member);
         machine_.answer_join(now_, join.member, std::move(answer));
     }
     void carry_out(const server::event::MessageIn& in) {
         expect_member(in.member);
         EXPECT_NE(in.reply_to.id, 0u);
         if (pick(5) == 0) return late_.push_back({in.member, in.reply_to});
-        if (pick(20) == 0) return machine_.crash(now_, in.member);
-        machine_.apply(now_, in.member, in.reply_to, actions(in.reply_to));
+        if (pick(20) == 0) return crash(in.member);
+        apply(in.member, in.reply_to, actions(in.reply_to));
     }
     void carry_out(const server::event::MessageOut& out) {
         expect_member(out.member);
-        machine_.apply(now_, out.member, {}, phx::server::Actions().push(out.event, out.payload));
+        phx::server::Actions push;
+        push.push(out.event, out.payload);
+        if (pick(8) == 0) push.stop();
+        apply(out.member, {}, std::move(push));
     }
     void carry_out(const server::event::InfoDue& due) {
         expect_member(due.member);
-        machine_.apply(now_, due.member, {}, actions({}));
+        apply(due.member, {}, actions({}));
     }
     void carry_out(const server::event::Ended& ended) {
         ASSERT_TRUE(machine_.member(ended.member));
         EXPECT_EQ(joined_.erase(ended.member) + delayed_.erase(ended.member), 1u); // once
+        const Asked of = asked_.at(ended.member);
+        asked_.erase(ended.member);
+        if (ended.reason == server::EndReason::replaced) ++replaced_[{of.session, of.topic}];
     }
     void carry_out(const server::event::FrameDropped& dropped) {
         EXPECT_FALSE(dropped.error.message.empty());
@@ -232,7 +278,14 @@ private:
     server::ServerMachine machine_;
     protocol::TimePoint now_{};
     std::map<server::SessionId, Peer> open_;
-    std::set<server::MemberId> joined_;  ///< accepted, and to end exactly once
+    std::set<server::MemberId> joined_; ///< accepted, and to end exactly once
+    struct Asked {
+        server::SessionId session;
+        std::string topic;
+    };
+    std::map<server::MemberId, Asked> asked_; ///< of all that were asked and are not known to have ended
+    std::map<std::pair<server::SessionId, std::string>, int> replaced_; ///< whose phx_close is still to come
+    std::set<server::MemberId> gone_;    ///< have ended: no handler is asked about them any more
     std::set<server::MemberId> delayed_; ///< to be accepted later, unless they end before
     std::vector<std::pair<server::MemberId, server::ReplyTo>> late_;
     std::string frame_;

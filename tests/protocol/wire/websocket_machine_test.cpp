@@ -155,6 +155,21 @@ TEST(WebSocketMachine, DropsAServerThatDoesNotEndTheConnectionAfterTheHandshake)
     EXPECT_EQ(connection.take_reports(), Lines{});
 }
 
+TEST(WebSocketMachine, WaitsForEverOrNotAtAllForTheHandshakeIfToldSo) {
+    Connection patient(WebSocketRole::client, {.close_timeout = Duration::max()});
+    patient.pass(1s);
+    patient.receive({test::close("")});
+    EXPECT_EQ(patient.machine.next_timeout(), std::nullopt);
+    patient.pass(1000h);
+    EXPECT_EQ(patient.take_reports(), Lines{});
+
+    Connection hasty(WebSocketRole::client, {.close_timeout = Duration::min()});
+    hasty.receive({test::close("")});
+    EXPECT_EQ(hasty.machine.next_timeout(), hasty.now);
+    hasty.pass(0s);
+    EXPECT_EQ(hasty.take_reports(), (Lines{"closed 1005  clean"}));
+}
+
 TEST(WebSocketMachine, EndsTheConnectionAtOnceAsAServer) {
     Connection connection(WebSocketRole::server);
     connection.receive({test::close(4001, "bye"), test::text("ignored")});
