@@ -26,9 +26,12 @@ class PHX_API Loop {
 public:
     /// Errors: throws std::system_error when the system has no descriptors or threads left.
     explicit Loop(LoopOptions = {});
-    /// Closes every socket (pushes that wait finish with `Errc::socket_closed`) and joins the thread. Handles
-    /// and sockets may outlive it; their calls then do nothing or fail. Must not run inside a handler: that
-    /// is an assertion in debug builds; in release builds the loop ends by itself after the handler.
+    /// Closes every socket (pushes that wait finish with `Errc::socket_closed`) and joins the thread. It
+    /// waits for a look-up of a host name that is under way, which the system cannot abandon: up to its
+    /// resolver's timeout, usually a few seconds. A task that posts itself again and again is dropped after a
+    /// while. Handles and sockets may outlive it; their calls then do nothing or fail. Must not run inside a
+    /// handler: that is an assertion in debug builds; in release builds the loop ends by itself after the
+    /// handler.
     ~Loop();
     Loop(const Loop&) = delete;
     Loop& operator=(const Loop&) = delete;

@@ -118,8 +118,9 @@ void ClientMachine::handle_closed(TimePoint now, ConnId conn, CloseInfo info) {
 
 void ClientMachine::handle_timeout(TimePoint now) {
     state_->out.begin();
-    state_->handle_push_timeouts(now);
+    // First what the others may follow from: a join that waits for a connection fails with the connection.
     state_->handle_connection_timeout(now);
+    state_->handle_push_timeouts(now);
     state_->handle_heartbeat_timeout(now);
     state_->handle_rejoins(now);
 }

@@ -41,7 +41,7 @@ HandlerId add_handler(const ChannelPtr& channel, Handler handler, Find find) {
     auto slot = std::make_shared<typename Slots::Slot>(std::move(handler));
     const HandlerId id = channel->socket().handlers.add(slot);
     channel->socket().post([channel, slot = std::move(slot), find = std::move(find)](Driver* driver) {
-        if (driver && slot->is_alive) find(*channel).add(slot);
+        if (driver && slot->is_alive && !channel->is_removed) find(*channel).add(slot);
     });
     return id;
 }
@@ -91,6 +91,7 @@ Push Channel::failed_push(Error error) {
 }
 
 Result<void> Channel::send_ready(std::string_view event, protocol::Opcode kind, std::string_view payload) {
+    if (core_->socket().is_closed()) return Failure{SocketCore::closed_error()};
     const bool is_posted = core_->socket().post(
         [channel = core_, event = std::string(event), kind, payload = std::string(payload)](Driver* driver) {
             if (driver) driver->send(*channel, event, kind, payload);
@@ -140,7 +141,7 @@ void Channel::set_params_text(std::string json) {
 
 void Channel::set_params_provider(Function<Result<std::string>()> provider) {
     core_->socket().post([channel = core_, provider = std::move(provider)](Driver* driver) mutable {
-        if (driver) channel->params_provider = std::move(provider);
+        if (driver && !channel->is_removed) channel->params_provider = std::move(provider);
     });
 }
 

@@ -60,6 +60,7 @@ void Driver::pump() {
     constexpr int max_rounds = 16; // then it is the turn of the network
     for (int round = 0; round < max_rounds; ++round) {
         run_handlers();
+        drop_removed();
         const bool is_asked = answer_questions();
         const bool is_told = core_->run_commands();
         if (!is_asked && !is_told) break;
@@ -67,7 +68,7 @@ void Driver::pump() {
     }
     core_->is_in_round = false;
     timer_.arm(machine_.next_timeout());
-    if (!news_.empty() || !questions_.empty()) {
+    if (!news_.empty() || !questions_.empty() || !removed_.empty()) {
         loop_.post([driver = std::weak_ptr<Driver>(shared_from_this())] {
             if (const auto self = driver.lock()) self->pump();
         });
@@ -171,13 +172,13 @@ void Driver::connection_closed(protocol::ConnId id, protocol::CloseInfo info) {
 void Driver::detach() {
     if (std::exchange(is_detached_, true)) return;
     core_->driver = nullptr;
+    core_->begin_last_commands();
     core_->detach();
     machine_.disconnect(loop_.now());
     pump();
-    while (core_->run_commands()) {
-    } // they find no driver any more
     auto left = std::exchange(pushes_, {});
     for (const auto& [id, state] : left) state->finish(SocketCore::closed_error());
+    core_->end_last_commands();
     leave_loop_when_done();
 }
 

@@ -46,6 +46,9 @@ public:
     /// The Socket is going: finishes its pushes, ends its handlers, closes, and leaves the loop when that is
     /// done.
     void detach();
+    /// To be called when the machine was: carries out its orders and, unless a round is under way that will
+    /// do so, runs handlers and what they post.
+    void pump();
 
     void loop_stopping() override;
 
@@ -54,12 +57,13 @@ private:
     void connection_message(protocol::ConnId, Opcode, std::string_view) override;
     void connection_closed(protocol::ConnId, protocol::CloseInfo) override;
 
-    void pump();
     void drain();
     void carry_out(protocol::Output&);
     template <class News> void note_state(const News&);
     void open(const protocol::act::Open&);
     void run_handlers();
+    /// Lets go of removed channels, once their last news have been told.
+    void drop_removed();
     bool answer_questions();
     void answer(const protocol::act::Prepare&);
     void answer(const protocol::act::PrepareJoin&);
@@ -93,6 +97,7 @@ private:
     LoopTimer timer_;
     std::vector<std::unique_ptr<Connection>> connections_; // more than one while an old one closes
     std::unordered_map<protocol::ChannelId, ChannelPtr> channels_;
+    std::vector<protocol::ChannelId> removed_; // still in channels_
     std::unordered_map<protocol::PushId, PushPtr> pushes_;
     std::vector<protocol::Output> news_; // of one round; views in it live until the next call of the machine
     std::vector<std::variant<protocol::act::Prepare, protocol::act::PrepareJoin>> questions_;

@@ -53,6 +53,7 @@ void Driver::reconnect_now() {
 }
 
 void Driver::add_channel(const ChannelPtr& channel, std::string params) {
+    if (channel->is_removed) return;
     // Always asked for: a function may take the place of the given params at any time.
     channel->id = machine_.add_asking_channel(channel->topic());
     if (!channel->params_provider) {
@@ -64,13 +65,23 @@ void Driver::add_channel(const ChannelPtr& channel, std::string params) {
 }
 
 void Driver::remove_channel(ChannelCore& channel) {
+    channel.is_removed = true;
     if (!std::exchange(channel.is_known, false)) return;
     core_->forget(channel);
     machine_.remove_channel(loop_.now(), channel.id);
-    pump(); // its last news still find it
+    removed_.push_back(channel.id);
+    pump();
     channel.state = phx::ChannelState::closed;
-    channel.clear_handlers();
-    channels_.erase(channel.id);
+}
+
+void Driver::drop_removed() {
+    for (const protocol::ChannelId id : std::exchange(removed_, {})) {
+        const auto found = channels_.find(id);
+        if (found == channels_.end()) continue;
+        const ChannelPtr channel = std::move(found->second);
+        channels_.erase(found);
+        channel->clear_handlers();
+    }
 }
 
 void Driver::wait_for(protocol::PushId id, const PushPtr& state) {

@@ -22,15 +22,19 @@ struct HandlerSlot {
     std::atomic<std::uint32_t> running{0};
 };
 
-/// Registered handlers by id. Any thread.
+/// Registered handlers by id. It owns none: a handler lives as long as its list has it. Any thread.
 class HandlerIds {
 public:
-    HandlerId add(std::shared_ptr<HandlerSlot> slot) {
+    HandlerId add(const std::shared_ptr<HandlerSlot>& slot) {
         static std::atomic<std::uint64_t> last{
             0}; // of the process: an id of another socket means nothing here
         const HandlerId id{++last};
         const std::lock_guard lock(mutex_);
-        slots_.emplace(id.value, std::move(slot));
+        if (slots_.size() >= next_prune_) {
+            std::erase_if(slots_, [](const auto& entry) { return entry.second.expired(); });
+            next_prune_ = std::max(min_prune, 2 * slots_.size());
+        }
+        slots_.emplace(id.value, slot);
         return id;
     }
     /// Null if there is none (any more).
@@ -38,20 +42,27 @@ public:
         const std::lock_guard lock(mutex_);
         const auto found = slots_.find(id.value);
         if (found == slots_.end()) return nullptr;
-        std::shared_ptr<HandlerSlot> slot = std::move(found->second);
+        std::shared_ptr<HandlerSlot> slot = found->second.lock();
         slots_.erase(found);
-        slot->is_alive = false;
+        if (slot) slot->is_alive = false;
         return slot;
     }
     void kill_all() {
-        const std::lock_guard lock(mutex_);
-        for (const auto& [id, slot] : slots_) slot->is_alive = false;
-        slots_.clear();
+        decltype(slots_) slots;
+        {
+            const std::lock_guard lock(mutex_);
+            slots.swap(slots_);
+        }
+        for (const auto& [id, entry] : slots) { // without the lock: a handler may die here and remove others
+            if (const auto slot = entry.lock()) slot->is_alive = false;
+        }
     }
 
 private:
+    static constexpr std::size_t min_prune = 64;
     std::mutex mutex_;
-    std::unordered_map<std::uint64_t, std::shared_ptr<HandlerSlot>> slots_;
+    std::unordered_map<std::uint64_t, std::weak_ptr<HandlerSlot>> slots_;
+    std::size_t next_prune_ = min_prune; // doubles with what lives, so that pruning costs nothing per handler
 };
 
 template <class Signature> class HandlerList;

@@ -58,7 +58,9 @@ void Push::cancel() const {
 bool Push::finished() const noexcept { return state_->is_finished(); }
 
 bool Push::Awaiter::await_ready() const noexcept {
-    return state_->is_finished() && state_->socket().loop().on_loop_thread();
+    // A coroutine that tries again for ever must not do so inside ~Socket.
+    const shell::SocketCore& socket = state_->socket();
+    return state_->is_finished() && socket.loop().on_loop_thread() && !socket.is_refusing();
 }
 
 void Push::Awaiter::await_suspend(std::coroutine_handle<> waiting) {

@@ -56,7 +56,9 @@ void PushState::observe(Observer observer) {
         }
     }
     auto late = std::make_shared<Observer>(std::move(observer));
-    if (!socket_->loop().post([self = shared_from_this(), late] { self->run(*late); })) run(*late);
+    // By way of the socket: it does not run after the Socket is gone.
+    if (socket_->post([self = shared_from_this(), late](Driver*) { self->run(*late); })) return;
+    if (!socket_->is_refusing()) run(*late);
 }
 
 void PushState::run(Observer& observer) {

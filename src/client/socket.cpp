@@ -53,7 +53,8 @@ Socket::~Socket() {
     if (loop.on_loop_thread()) {
         loop.post(std::move(detach));
     } else {
-        loop.call(std::move(detach));
+        // A loop that has ended has detached the driver, but channels may have been made since.
+        if (!loop.call(std::move(detach))) core_->detach();
     }
 }
 

@@ -1,5 +1,7 @@
 #include "src/client/socket_core.hpp"
 
+#include "src/client/driver.hpp"
+
 #include <string>
 #include <utility>
 
@@ -50,8 +52,21 @@ void SocketCore::schedule_commands() {
     if (is_in_round || is_scheduled_ || commands_.empty()) return;
     is_scheduled_ = loop_->post([self = shared_from_this()] {
         self->is_scheduled_ = false;
+        // One round for all of them: what a handler posts comes behind what was posted before it.
+        self->is_in_round = true;
         self->run_commands();
+        self->is_in_round = false;
+        if (self->driver) self->driver->pump();
     });
+}
+
+void SocketCore::end_last_commands() {
+    constexpr int max_rounds = 16; // a handler that tries again for ever is not followed for ever
+    for (int round = 0; round < max_rounds && !commands_.empty(); ++round) run_commands();
+    is_refusing_ = true;
+    run_commands();
+    is_refusing_ = false;
+    is_in_last_commands_ = false;
 }
 
 Error SocketCore::closed_error() {
@@ -94,6 +109,7 @@ void SocketCore::sweep() {
 }
 
 void SocketCore::detach() {
+    is_closed_ = true;
     handlers.kill_all();
     opened.clear();
     closed.clear();

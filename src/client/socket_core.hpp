@@ -46,7 +46,8 @@ public:
 
     // ---- loop thread
     protocol::ChannelId id{};
-    bool is_known = false; // to the driver, under `id`
+    bool is_known = false;   // to the driver, under `id`
+    bool is_removed = false; // for good: handlers that come late are dropped
     std::unordered_map<std::string, MessageHandlers, StringHash, std::equal_to<>> by_event;
     MessageHandlers any;
     HandlerList<void(ChannelState, ChannelState, const Error*)> changed;
@@ -76,11 +77,16 @@ public:
     /// join is answered sees what came behind the answer.
     template <class Task> bool post(Task task) {
         auto command = [self = shared_from_this(), task = std::move(task)]() mutable { task(self->driver); };
-        if (!driver_lives_here()) return loop_->post(std::move(command));
+        if (!runs_commands()) return loop_->post(std::move(command));
+        if (is_refusing_) return false;
         commands_.push_back(std::move(command));
         schedule_commands();
         return true;
     }
+    /// The Socket is gone, or going.
+    bool is_closed() const noexcept { return is_closed_; }
+    /// The last handlers run, and what they ask for is refused: nobody is called back any more.
+    bool is_refusing() const noexcept { return loop_->on_loop_thread() && is_refusing_; }
     /// The channel of the topic, and whether it is new.
     std::pair<std::shared_ptr<ChannelCore>, bool> channel(std::string topic);
     void forget(const ChannelCore&);
@@ -116,11 +122,18 @@ public:
     void schedule_commands();
 
     void sweep();
-    /// Ends all handlers and lets go of the channels: no handler runs after it.
+    /// Ends all handlers and lets go of the channels: no handler runs after it, but those of pushes.
     void detach();
+    /// Runs commands that find no driver, and what the handlers of their pushes post, until
+    /// end_last_commands().
+    void begin_last_commands() noexcept { is_in_last_commands_ = true; }
+    void end_last_commands();
 
 private:
-    bool driver_lives_here() const noexcept { return loop_->on_loop_thread() && driver; }
+    /// Here and now, for the driver or in its stead.
+    bool runs_commands() const noexcept {
+        return loop_->on_loop_thread() && (driver || is_in_last_commands_);
+    }
     void report_exception(const char* what) noexcept;
     void deliver(const Error&) noexcept;
 
@@ -128,6 +141,9 @@ private:
     std::mutex mutex_; // of channels_
     std::unordered_map<std::string, std::shared_ptr<ChannelCore>, StringHash, std::equal_to<>> channels_;
     std::vector<Function<void()>> commands_; // of the loop thread
+    std::atomic<bool> is_closed_{false};
+    bool is_in_last_commands_ = false;
+    bool is_refusing_ = false;
     bool is_scheduled_ = false;
     bool is_delivering_error_ = false;
 };

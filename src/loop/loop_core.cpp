@@ -42,7 +42,12 @@ std::shared_ptr<LoopCore> LoopCore::start(LoopOptions::Run mode) {
     core->self_ = core;
     if (mode == LoopOptions::Run::own_thread) {
         // The thread keeps the core alive: it may have to outlive a Loop that was destroyed in a handler.
-        core->thread_ = std::thread([core] { core->thread_main(); });
+        try {
+            core->thread_ = std::thread([core] { core->thread_main(); });
+        } catch (...) {
+            core->shut_down_here();
+            throw;
+        }
     }
     return core;
 }
@@ -70,7 +75,7 @@ TimePoint LoopCore::now() const noexcept {
 
 bool LoopCore::post(Function<void()> task) {
     if (on_loop_thread()) {
-        if (phase_ == Phase::ended) return false;
+        if (refuses_local_) return false;
         local_.push_back(std::move(task));
         return true;
     }
@@ -99,13 +104,11 @@ bool LoopCore::call(Function<void()> task) {
     }
     std::unique_lock lock(mutex_);
     while (!done) {
-        if (mode_ == LoopOptions::Run::caller && !running_) {
+        if (mode_ == LoopOptions::Run::caller && !running_ && take_loop(Home::stays)) {
             lock.unlock();
-            if (begin_run()) {
-                drain_inbox();
-                end_turn();
-                end_run();
-            }
+            drain_inbox();
+            end_turn();
+            end_run();
             lock.lock();
         } else {
             changed_.wait(lock);
@@ -120,11 +123,16 @@ void LoopCore::stop() noexcept {
     uv_async_send(&wake_);
 }
 
-bool LoopCore::begin_run() {
+bool LoopCore::begin_run(Home home) {
     std::unique_lock lock(mutex_);
     changed_.wait(lock, [this] { return !running_; });
+    return take_loop(home);
+}
+
+bool LoopCore::take_loop(Home home) {
     if (phase_ == Phase::ended) return false;
     running_ = true;
+    if (home == Home::moves_here) home_thread_ = std::this_thread::get_id();
     loop_thread_.store(std::this_thread::get_id(), std::memory_order_release);
     return true;
 }
@@ -137,7 +145,7 @@ void LoopCore::end_run() {
 }
 
 void LoopCore::thread_main() {
-    if (!begin_run()) return;
+    if (!begin_run(Home::stays)) return;
     while (phase_ == Phase::running) uv_run(&uv_, UV_RUN_DEFAULT);
     finish();
     end_run();
@@ -146,12 +154,8 @@ void LoopCore::thread_main() {
 void LoopCore::run() {
     assert(mode_ == LoopOptions::Run::caller && "Loop::run() needs LoopOptions::Run::caller");
     assert(!on_loop_thread() && "Loop::run() inside a handler");
-    if (mode_ != LoopOptions::Run::caller || on_loop_thread() || !begin_run()) return;
+    if (mode_ != LoopOptions::Run::caller || on_loop_thread() || !begin_run(Home::moves_here)) return;
     const std::shared_ptr<LoopCore> keep = self_.lock(); // the Loop may be destroyed in a handler
-    {
-        std::lock_guard lock(mutex_);
-        home_thread_ = std::this_thread::get_id();
-    }
     while (!stop_requested_.exchange(false) && phase_ == Phase::running) uv_run(&uv_, UV_RUN_DEFAULT);
     if (phase_ == Phase::ending) {
         finish();
@@ -164,12 +168,8 @@ void LoopCore::run() {
 std::size_t LoopCore::poll() {
     assert(mode_ == LoopOptions::Run::caller && "Loop::poll() needs LoopOptions::Run::caller");
     assert(!on_loop_thread() && "Loop::poll() inside a handler");
-    if (mode_ != LoopOptions::Run::caller || on_loop_thread() || !begin_run()) return 0;
+    if (mode_ != LoopOptions::Run::caller || on_loop_thread() || !begin_run(Home::moves_here)) return 0;
     const std::shared_ptr<LoopCore> keep = self_.lock();
-    {
-        std::lock_guard lock(mutex_);
-        home_thread_ = std::this_thread::get_id();
-    }
     handlers_run_ = 0;
     uv_run(&uv_, UV_RUN_NOWAIT);
     if (phase_ == Phase::ending) {
@@ -189,7 +189,14 @@ bool LoopCore::must_drive() const noexcept {
 }
 
 void LoopCore::drive_until(Function<bool()> done) {
-    if (!begin_run()) return;
+    {
+        // Not a plain wait for the loop: who runs it may do so for ever.
+        std::unique_lock lock(mutex_);
+        ++watchers_;
+        changed_.wait(lock, [&] { return !running_ || done(); });
+        --watchers_;
+        if (running_ || done() || !take_loop(Home::stays)) return;
+    }
     const std::shared_ptr<LoopCore> keep = self_.lock();
     while (!done() && phase_ == Phase::running) uv_run(&uv_, UV_RUN_ONCE);
     if (phase_ == Phase::ending) {
@@ -216,11 +223,14 @@ void LoopCore::shut_down() {
         if (thread_.joinable()) thread_.join();
         return;
     }
-    if (begin_run()) {
-        phase_ = Phase::ending;
-        finish();
-        end_run();
-    }
+    shut_down_here();
+}
+
+void LoopCore::shut_down_here() {
+    if (!begin_run(Home::stays)) return;
+    phase_ = Phase::ending;
+    finish();
+    end_run();
 }
 
 void LoopCore::drain_inbox() {
@@ -263,6 +273,11 @@ void LoopCore::end_turn() {
 
 void LoopCore::before_block() {
     end_turn();
+    // A change of the counter itself, so that either it is seen here or what the turn did is seen there.
+    if (mode_ == LoopOptions::Run::caller && watchers_.fetch_add(0) > 0) {
+        const std::lock_guard lock(mutex_);
+        changed_.notify_all();
+    }
     const bool buffered = context_->service_buffered();
     if (buffered || !local_.empty() || !dirty_.empty()) {
         uv_idle_start(&keep_turning_, [](uv_idle_t*) {});
@@ -307,16 +322,21 @@ void LoopCore::finish() {
     for (bool accepted_more = true; accepted_more;) {
         while (!members_.empty()) uv_run(&uv_, UV_RUN_ONCE);
         drain_inbox();
-        while (!local_.empty()) end_turn();
+        constexpr int max_rounds = 1000; // a task that posts itself for ever is dropped
+        for (int round = 0; !local_.empty() && round < max_rounds; ++round) end_turn();
+        refuses_local_ = !local_.empty();
+        local_.clear();
         std::lock_guard lock(mutex_);
         accepted_more = !inbox_.empty() || !local_.empty() || !members_.empty();
         if (!accepted_more) accepting_ = false;
     }
+    refuses_local_ = true;
     destroying_context_ = true;
     uv_async_send(&wake_);
     uv_close(as_handle(prepare_), nullptr);
     uv_close(as_handle(keep_turning_), nullptr);
-    uv_run(&uv_, UV_RUN_DEFAULT);
+    while (uv_run(&uv_, UV_RUN_DEFAULT) != 0) {
+    } // a stop() that came last ends the first of these early
     [[maybe_unused]] const int open_handles_left = uv_loop_close(&uv_);
     assert(open_handles_left == 0);
     phase_ = Phase::ended;

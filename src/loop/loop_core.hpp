@@ -100,7 +100,8 @@ public:
     std::size_t poll();
     /// Whether a wait of this thread would be for ever unless it runs the loop itself.
     bool must_drive() const noexcept;
-    /// Run::caller: runs the loop until `done`, which is asked after every turn.
+    /// Run::caller: runs the loop until `done`, which is asked after every turn. While another thread runs
+    /// it, that one does the work; `done` must then be safe to ask from here.
     void drive_until(Function<bool()> done);
     /// Ends the loop: its members, its context, its thread. Idempotent; not in a handler (there: after it).
     void shut_down();
@@ -125,9 +126,15 @@ private:
 
     explicit LoopCore(LoopOptions::Run);
     void open_handles();
-    bool begin_run();
+    /// Whether the thread that takes the loop is the one whose waits run it from now on.
+    enum class Home { stays, moves_here };
+    /// Waits until nobody runs the loop. False after its end.
+    bool begin_run(Home);
+    /// REQUIRES mutex_ held and nobody running. False after the end.
+    bool take_loop(Home);
     void end_run();
     void thread_main();
+    void shut_down_here();
     void drain_inbox();
     void run_local_tasks();
     void flush_dirty();
@@ -147,6 +154,7 @@ private:
     std::condition_variable changed_;
     std::vector<Function<void()>> inbox_;
     bool running_ = false;
+    std::atomic<int> watchers_{0}; // wait on changed_ for what a turn of another thread may bring
     bool accepting_ = true;
     std::thread::id home_thread_;
 
@@ -154,6 +162,7 @@ private:
     std::atomic<bool> stop_requested_{false};
     std::atomic<Phase> phase_{Phase::running};
     bool destroying_context_ = false;
+    bool refuses_local_ = false;
 
     std::vector<Function<void()>> draining_;
     std::vector<Function<void()>> local_; // posted by the loop thread

@@ -57,6 +57,7 @@ ClientTunnel::ClientTunnel(LoopCore& loop, Listener& listener)
     : loop_(loop), listener_(listener), resolver_(loop), probe_(loop), patience_(loop, [this] {
           if (is_closing_) return end({});
           if (state_ == State::diagnosing) return end_unconnected({});
+          if (state_ == State::refused) return abort();
           if (state_ != State::connecting) return;
           drop_wsi();
           dial_next_or_end();
@@ -94,7 +95,7 @@ void ClientTunnel::dial() {
     auto vhost = loop_.context().client_vhost(target_.tls, target_.url.tls);
     if (!vhost) return end({.error = std::move(vhost).error()});
     const std::string& address = addresses_[next_address_++];
-    const std::string& name = target_.tls.server_name.empty() ? target_.url.host : target_.tls.server_name;
+    const std::string& name = verified_name();
 
     lws_client_connect_info info{};
     info.context = loop_.lws();
@@ -113,6 +114,8 @@ void ClientTunnel::dial() {
         if (!target_.tls.verify_peer) {
             info.ssl_connection |= LCCSCF_ALLOW_SELFSIGNED | LCCSCF_SKIP_SERVER_CERT_HOSTNAME_CHECK |
                                    LCCSCF_ALLOW_EXPIRED | LCCSCF_ALLOW_INSECURE;
+        } else if (is_cut_by_library(name)) {
+            info.ssl_connection |= LCCSCF_SKIP_SERVER_CERT_HOSTNAME_CHECK; // append_request() checks it
         }
     }
     info.opaque_user_data = this;

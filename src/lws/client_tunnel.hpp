@@ -23,6 +23,10 @@ struct lws_protocols;
 
 namespace phx::shell {
 
+/// libwebsockets cuts the name that it verifies at its first ':', which leaves nothing of "::1", and nothing
+/// matches every certificate: these names are for us to verify.
+inline bool is_cut_by_library(const std::string& name) { return name.find(':') != std::string::npos; }
+
 /// What the callbacks of the client's vhosts are.
 const lws_protocols* client_protocols();
 
@@ -101,12 +105,16 @@ private:
     void end(TunnelEnd);
     void drop_wsi();
     std::string place() const;
+    /// What the certificate must be for.
+    const std::string& verified_name() const noexcept {
+        return target_.tls.server_name.empty() ? target_.url.host : target_.tls.server_name;
+    }
 
     LoopCore& loop_;
     Listener& listener_;
     Resolver resolver_;
     ConnectProbe probe_;
-    LoopTimer patience_; // of one address while there are others, and of close_after_output()
+    LoopTimer patience_; // of one address while there are others, of a refusal, and of close_after_output()
     State state_ = State::idle;
     TunnelTarget target_;
     std::string key_;

@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <chrono>
 #include <cstring>
 #include <memory>
 #include <openssl/ssl.h>
@@ -60,8 +61,8 @@ std::string custom_header(lws* wsi, const std::string& name_with_colon) {
     return value;
 }
 
-/// libwebsockets strips what follows a ':' from the name it verifies, which leaves nothing of an IPv6
-/// address, and nothing matches every certificate.
+constexpr auto body_patience = std::chrono::seconds(1); // of a refusal
+
 bool is_certificate_for(lws* wsi, const std::string& ipv6_address) {
     const std::unique_ptr<X509, decltype(&X509_free)> certificate(SSL_get1_peer_certificate(lws_get_ssl(wsi)),
                                                                   &X509_free);
@@ -90,12 +91,13 @@ std::string ClientTunnel::request_head() const {
 
 /// libwebsockets has written a GET of its own with "connection: close"; ours takes its place.
 int ClientTunnel::append_request(char** position, std::size_t room) {
-    const std::string& host = target_.url.host;
-    if (target_.url.tls && target_.tls.verify_peer && target_.tls.server_name.empty() &&
-        host.find(':') != std::string::npos && !is_certificate_for(wsi_, host)) {
+    const std::string& name = verified_name();
+    if (target_.url.tls && target_.tls.verify_peer && is_cut_by_library(name) &&
+        !is_certificate_for(wsi_, name)) {
         end({.error =
                  fail(Errc::tls_failed,
-                      "the certificate of " + place() + " is not accepted: IP address mismatch", Origin::peer)
+                      "the certificate of " + place() + " is not accepted: IP address mismatch with " + name,
+                      Origin::peer)
                      .error});
         return -1;
     }
@@ -181,6 +183,7 @@ int ClientTunnel::handle_response(lws* wsi) {
     if (status != 101) {
         note_refusal(wsi, status);
         state_ = State::refused;
+        patience_.arm(loop_.now() + body_patience);
         return 0; // the body follows
     }
     if (auto error = check_upgrade(wsi)) {

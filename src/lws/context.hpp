@@ -4,6 +4,7 @@
 #include "phx/options.hpp"
 #include "phx/result.hpp"
 
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -12,6 +13,7 @@ struct lws;
 struct lws_context;
 struct lws_vhost;
 struct uv_loop_s;
+struct ssl_ctx_st;
 
 namespace phx::shell {
 
@@ -32,7 +34,7 @@ public:
 
     /// The vhost of clients with these TLS settings; made once and kept as long as the context, because trust
     /// is a property of the vhost and its TLS context is worth sharing. Errors: tls_failed (a file cannot be
-    /// read).
+    /// read, or its key is encrypted).
     Result<lws_vhost*> client_vhost(const TlsOptions&, bool tls);
 
     /// Handles input that libwebsockets has buffered and libuv does not know of. True if some is left: do not
@@ -48,6 +50,7 @@ public:
 private:
     lws_context* context_ = nullptr;
     std::vector<std::pair<std::string, lws_vhost*>> client_vhosts_;
+    std::vector<std::shared_ptr<ssl_ctx_st>> tls_contexts_; // of client_vhosts_
 };
 
 } // namespace phx::shell

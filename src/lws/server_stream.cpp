@@ -123,13 +123,17 @@ bool ServerStream::write_some() {
 
 void ServerStream::flush() {
     if (!wsi_ || is_killed_) return;
+    const std::size_t written_before = written_;
     if (!write_some()) return kill();
     if (lws_partial_buffered(wsi_)) {
+        const bool has_moved = written_ != written_before;
         if (written_ > max_write_bytes && written_ > output_.size() / 2) {
             output_.erase(0, written_);
             written_ = 0;
         }
-        return set_stalled(Writing::stalled); // libwebsockets asks for RAW_WRITEABLE by itself
+        // Not for new output alone: a busy topic would keep a dead peer alive.
+        if (has_moved || !is_stalled_) set_stalled(Writing::stalled);
+        return; // libwebsockets asks for RAW_WRITEABLE by itself
     }
     in_library_ = 0;
     written_ = 0;

@@ -108,9 +108,9 @@ phx::server::ConnectAnswer Shard::judge(const phx::server::ConnectRequest& reque
                                                 ", which refuses nothing")
                    .error);
     } catch (const std::exception& thrown) {
-        report(fail(Errc::cancelled, std::string("authorize threw: ") + thrown.what()).error);
+        report(fail(Errc::handler_failed, std::string("authorize threw: ") + thrown.what()).error);
     } catch (...) {
-        report(fail(Errc::cancelled, "authorize threw something that is no std::exception").error);
+        report(fail(Errc::handler_failed, "authorize threw something that is no std::exception").error);
     }
     answer = {};
     answer.http_status = 500;

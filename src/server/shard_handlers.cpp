@@ -39,7 +39,8 @@ bool Shard::run_handler(MemberId id, PatternId pattern, const char* name, Handle
     } catch (...) {
         what = "something that is no std::exception";
     }
-    report(fail(Errc::cancelled, std::string(name) + " of topic " + quoted(member->topic) + " threw: " + what)
+    report(fail(Errc::handler_failed,
+                std::string(name) + " of topic " + quoted(member->topic) + " threw: " + what)
                .error);
     return false;
 }

@@ -1,5 +1,6 @@
 #include "tests/client/client_fixture.hpp"
 
+#include <memory>
 #include <utility>
 
 namespace phx::test {
@@ -342,6 +343,53 @@ TEST_F(JoinedChannel, PingsAndMeasures) {
     const auto result = result_of(ping);
     ASSERT_TRUE(result);
     EXPECT_GT(result->elapsed(), Micros(0));
+}
+
+TEST_F(JoinedChannel, LetsGoOfItsHandlersWhenItIsRemoved) {
+    auto token = std::make_shared<int>();
+    const std::weak_ptr<int> before = token;
+    room.on("a", [token, channel = room](const Message&) {}); // a handle inside: the channel would own itself
+    room.on_state([token](ChannelState, ChannelState, const Error*) {});
+    token.reset();
+    socket.remove(room);
+    settle();
+    settle(); // what has run in the turn of the first is gone
+    EXPECT_TRUE(before.expired());
+    token = std::make_shared<int>();
+    const std::weak_ptr<int> after = token;
+    room.on("a", [token, channel = room](const Message&) {});
+    token.reset();
+    settle();
+    settle();
+    EXPECT_TRUE(after.expired());
+}
+
+TEST_F(JoinedChannel, TellsItsEndWhenAHandlerRemovesIt) {
+    room.on_state([&](ChannelState from, ChannelState to, const Error*) { states.add({from, to}); });
+    room.on("end", [this](const Message&) { socket.remove(room); });
+    settle();
+    peer->broadcast("room:1", "end", json::object());
+    peer->expect("phx_leave");
+    using enum ChannelState;
+    EXPECT_EQ(states.wait_for(1), (std::vector<std::pair<ChannelState, ChannelState>>{{joined, closed}}));
+}
+
+TEST_F(JoinedChannel, KeepsTheOrderOfCallsOnTheLoopThread) {
+    // The join of "room:gone" is refused at once, and its handler pushes; what was called before that is sent
+    // first.
+    loop.post([this] {
+        Channel gone = socket.channel("room:gone");
+        socket.remove(gone);
+        gone.join().then([this](const Result<Reply>&) { (void)room.send("second", "{}"); });
+        socket.ping().cancel();
+        (void)room.send("first", "{}");
+    });
+    std::vector<std::string> order;
+    while (order.size() < 2) {
+        const std::string event = peer->receive_phx().event;
+        if (event == "first" || event == "second") order.push_back(event);
+    }
+    EXPECT_EQ(order, (std::vector<std::string>{"first", "second"}));
 }
 
 } // namespace

@@ -275,5 +275,18 @@ TEST(Connect, ThrowsForWhatCannotBeUsed) {
     EXPECT_NO_THROW(with([](auto&) {}));
 }
 
+TEST(Connect, ReportsARefusalWhoseBodyNeverEnds) {
+    ScriptedServer server;
+    Attempt attempt(server.url());
+    Peer peer = server.accept();
+    peer.read_request();
+    peer.write("HTTP/1.1 401 Unauthorized\r\nContent-Length: 100\r\n\r\nhalf a body");
+    const Error error = attempt.error();
+    EXPECT_EQ(error.code, Errc::bad_auth) << error.message;
+    ASSERT_TRUE(error.detail);
+    EXPECT_EQ(error.detail->http_status, 401);
+    EXPECT_EQ(error.detail->http_body, "half a body");
+}
+
 } // namespace
 } // namespace phx::test

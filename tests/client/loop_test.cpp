@@ -3,13 +3,18 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <future>
+#include <optional>
+#include <pthread.h>
+#include <system_error>
 #include <thread>
 #include <vector>
 
 namespace {
 
 using namespace std::chrono_literals;
+using phx::Function;
 using phx::Loop;
 using phx::LoopOptions;
 
@@ -184,6 +189,81 @@ TEST(LoopCore, WaitsForItsMembersWhenItEnds) {
         core.call([&] { core.add_member(std::make_shared<SlowMember>(core, ended)); });
     }
     EXPECT_TRUE(ended);
+}
+
+/// Runs a loop on a thread until it is destroyed.
+class Runner {
+public:
+    explicit Runner(Loop& loop) : loop_(loop), thread_([&loop] { loop.run(); }) {
+        std::promise<void> running;
+        loop.post([&] { running.set_value(); });
+        running.get_future().wait();
+    }
+    ~Runner() {
+        loop_.stop();
+        thread_.join();
+    }
+
+private:
+    Loop& loop_;
+    std::thread thread_;
+};
+
+TEST(LoopCore, WaitsForWhatAnotherThreadRuns) {
+    Loop loop({.run = LoopOptions::Run::caller});
+    std::atomic<bool> is_done{false};
+    Runner runner(loop);
+    loop.post([&] { is_done = true; });
+    loop.core()->drive_until([&] { return is_done.load(); }); // although the other one never stops
+    EXPECT_TRUE(is_done);
+    EXPECT_TRUE(loop.core()->call([] {}));
+}
+
+TEST(LoopCore, GoesOnWhenTheOtherThreadStops) {
+    Loop loop({.run = LoopOptions::Run::caller});
+    auto& core = *loop.core();
+    std::atomic<int> turns{0};
+    std::thread::id last;
+    Function<void()> turn = [&] {
+        last = std::this_thread::get_id();
+        if (++turns == 5) loop.stop();
+        if (turns < 10) core.post([&] { turn(); });
+    };
+    std::optional<Runner> runner(std::in_place, loop);
+    loop.post([&] { turn(); });
+    core.drive_until([&] { return turns >= 10; });
+    runner.reset();
+    EXPECT_EQ(turns, 10);
+    EXPECT_EQ(last, std::this_thread::get_id());
+}
+
+TEST(Loop, EndsAfterAStopThatNobodyTook) {
+    Loop loop({.run = LoopOptions::Run::caller});
+    loop.stop();
+    EXPECT_TRUE(loop.core()->call([] {}));
+}
+
+TEST(Loop, EndsInSpiteOfATaskThatPostsItself) {
+    int calls = 0;
+    std::optional<Loop> loop(std::in_place);
+    Function<void()> again = [&, core = loop->core().get()] {
+        ++calls;
+        core->post([&] { again(); });
+    };
+    loop->post([&] { again(); });
+    loop.reset();
+    EXPECT_GT(calls, 0);
+}
+
+TEST(Loop, ThrowsWhenThereIsNoThreadLeft) {
+    pthread_attr_t normal, huge;
+    ASSERT_EQ(pthread_getattr_default_np(&normal), 0);
+    ASSERT_EQ(pthread_getattr_default_np(&huge), 0);
+    ASSERT_EQ(pthread_attr_setstacksize(&huge, std::size_t{1} << 56), 0); // more than there are addresses
+    ASSERT_EQ(pthread_setattr_default_np(&huge), 0);
+    EXPECT_THROW(Loop(), std::system_error);
+    ASSERT_EQ(pthread_setattr_default_np(&normal), 0);
+    EXPECT_TRUE(Loop().core()->call([] {}));
 }
 
 } // namespace

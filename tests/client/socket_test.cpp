@@ -354,5 +354,77 @@ TEST(Socket, HandlersAddedWithTheReplySeeWhatFollowsInTheSamePacket) {
     EXPECT_EQ(seen.first(), "\"hi\"");
 }
 
+TEST(Socket, IsNotRetriedForEverWhenItIsDestroyed) {
+    ScriptedServer server;
+    std::optional<Loop> loop(std::in_place);
+    std::optional<Socket> socket(std::in_place, *loop, server.url(), quick());
+    Channel room = socket->channel("room:1");
+    std::atomic<int> calls{0};
+    Function<void()> again = [&] {
+        ++calls;
+        room.push("again").then([&](const Result<Reply>&) { again(); });
+    };
+    socket->connect();
+    Push joined = room.join();
+    joined.then([&](const Result<Reply>&) { again(); });
+    Peer peer = server.accept_upgraded();
+    peer.accept_join();
+    ASSERT_TRUE(result_of(joined));
+    socket.reset();
+    const int calls_of_socket = calls;
+    EXPECT_GT(calls_of_socket, 1);
+    for (int turn = 0; turn < 3; ++turn) {
+        std::promise<void> done;
+        loop->post([&] { done.set_value(); });
+        get(done.get_future());
+    }
+    EXPECT_EQ(calls, calls_of_socket); // no handler after ~Socket
+    loop.reset();
+    EXPECT_EQ(calls, calls_of_socket);
+}
+
+TEST(Socket, FinishesEveryPushOfARetryThatItCutsOff) {
+    ScriptedServer server;
+    Loop loop;
+    std::optional<Socket> socket(std::in_place, loop, server.url(), quick());
+    Channel room = socket->channel("room:1");
+    std::vector<Push> kept;
+    int calls = 0;
+    Function<void()> again = [&] {
+        ++calls;
+        kept.push_back(room.push("again"));
+        kept.back().then([&](const Result<Reply>&) { again(); });
+    };
+    room.join().then([&](const Result<Reply>&) { again(); });
+    socket.reset();
+    for (const Push& push : kept) { // each has an end, also the one that nobody is told of
+        ASSERT_TRUE(push.finished());
+        EXPECT_EQ(push.wait().error().code, Errc::socket_closed);
+    }
+    EXPECT_EQ(static_cast<int>(kept.size()), calls);
+}
+
+TEST(Socket, RefusesToSendWhenItIsGone) {
+    ScriptedServer server;
+    Loop loop;
+    std::optional<Socket> socket(std::in_place, loop, server.url(), quick());
+    const Channel room = socket->channel("room:1");
+    socket.reset();
+    for (const auto& sent : {Channel(room).send("a", "{}"), Channel(room).send_binary("a", {})}) {
+        ASSERT_FALSE(sent);
+        EXPECT_EQ(sent.error().code, Errc::socket_closed);
+    }
+}
+
+TEST(Socket, LetsGoOfChannelsMadeAfterItsLoop) {
+    std::optional<Loop> loop(std::in_place);
+    std::optional<Socket> socket(std::in_place, *loop, "ws://127.0.0.1:1/socket", quick());
+    loop.reset();
+    const std::weak_ptr<shell::ChannelCore> late = socket->channel("room:late").core();
+    EXPECT_FALSE(late.expired());
+    socket.reset();
+    EXPECT_TRUE(late.expired());
+}
+
 } // namespace
 } // namespace phx::test

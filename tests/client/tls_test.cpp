@@ -1,6 +1,7 @@
 #include "tests/client/client_fixture.hpp"
 #include "tests/support/tls_files.hpp"
 
+#include <stdexcept>
 #include <thread>
 
 namespace phx::test {
@@ -12,7 +13,7 @@ protected:
     Error refused(const std::string& url, TlsOptions tls) {
         std::thread script([this] {
             try {
-                server.accept();
+                serving->accept();
             } catch (const std::runtime_error&) { // the client hung up
             }
         });
@@ -42,7 +43,7 @@ protected:
         auto room = socket.channel("room:1");
         socket.connect();
         const Push joined = room.join();
-        Peer peer = server.accept_upgraded();
+        Peer peer = serving->accept_upgraded();
         peer.accept_join();
         EXPECT_TRUE(result_of(joined));
         const Push pushed = room.push_text("big", '"' + std::string(1u << 20, 'x') + '"');
@@ -56,6 +57,7 @@ protected:
 
     TlsFiles files;
     ScriptedServer server{files.server_cert(), files.server_key()};
+    ScriptedServer* serving = &server;
 };
 
 TEST_F(Tls, AcceptsAServerOfItsAuthority) { works(server.url("localhost"), {.ca_file = files.ca()}); }
@@ -84,6 +86,87 @@ TEST_F(Tls, RefusesAnotherName) {
         refused(server.url("localhost"), {.ca_file = files.ca(), .server_name = "example.org"});
     EXPECT_EQ(other.code, Errc::tls_failed);
     EXPECT_NE(other.message.find("mismatch"), other.message.npos) << other.message;
+}
+
+TEST_F(Tls, VerifiesAnIpv6AddressThatIsGiven) {
+    // A name that libwebsockets would cut at its first ':', which leaves one that matches everything.
+    for (const char* name : {"::1", ":localhost", ":", "2001:db8::1", "localhost:443"}) {
+        const Error error = refused(server.url("localhost"), {.ca_file = files.ca(), .server_name = name});
+        EXPECT_EQ(error.code, Errc::tls_failed) << name;
+        EXPECT_EQ(error.origin, Origin::peer) << name;
+        EXPECT_NE(error.message.find("mismatch"), error.message.npos) << error.message;
+    }
+    ScriptedServer right(files.ipv6_cert(), files.server_key());
+    serving = &right;
+    works(right.url("127.0.0.1"), {.ca_file = files.ca(), .server_name = "::1"});
+    works(right.url("127.0.0.1"), {.ca_file = files.ca(), .server_name = "0:0::0:1"});
+    const Error other = refused(right.url("127.0.0.1"), {.ca_file = files.ca(), .server_name = "::2"});
+    EXPECT_EQ(other.code, Errc::tls_failed);
+    const Error unknown =
+        refused(right.url("127.0.0.1"), {.ca_file = files.other_ca(), .server_name = "::1"});
+    EXPECT_EQ(unknown.code, Errc::tls_failed);
+}
+
+TEST_F(Tls, VerifiesTheIpv6AddressOfTheUrl) {
+    std::optional<ScriptedServer> wrong, right;
+    try {
+        wrong.emplace(files.server_cert(), files.server_key(), ScriptedServer::Family::v6);
+        right.emplace(files.ipv6_cert(), files.server_key(), ScriptedServer::Family::v6);
+    } catch (const std::runtime_error& error) {
+        GTEST_SKIP() << "no IPv6 loopback: " << error.what();
+    }
+    serving = &*wrong;
+    const Error error = refused(wrong->url("[::1]"), {.ca_file = files.ca()});
+    EXPECT_EQ(error.code, Errc::tls_failed);
+    EXPECT_NE(error.message.find("mismatch"), error.message.npos) << error.message;
+    works(wrong->url("[::1]"), {.ca_file = files.ca(), .server_name = "localhost"});
+    serving = &*right;
+    works(right->url("[::1]"), {.ca_file = files.ca()});
+}
+
+TEST_F(Tls, IsNotDisturbedByAnotherLoop) {
+    Loop loop;
+    SocketOptions options = quick();
+    options.retry.max_attempts = 1;
+    options.tls.ca_file = files.ca();
+    Socket socket(loop, server.url("localhost"), std::move(options));
+    Inbox<std::string> seen;
+    socket.on_open([&] { seen.add("open"); });
+    socket.on_error([&](const Error& error) { seen.add(error.message); });
+    socket.connect();
+    std::optional<Loop> other;
+    std::optional<Peer> peer;
+    std::thread script([&] {
+        try {
+            peer.emplace(server.accept([&] { other.emplace(); })); // in the middle of the handshake
+            peer->upgrade();
+        } catch (const std::runtime_error&) { // the client hung up
+        }
+    });
+    EXPECT_EQ(seen.first(), "open");
+    script.join();
+}
+
+TEST_F(Tls, OutlivesTheLoopThatWasFirst) {
+    { Loop first; }
+    for (int round = 0; round < 2; ++round) works(server.url("localhost"), {.ca_file = files.ca()});
+}
+
+TEST_F(Tls, SaysThatAKeyIsEncrypted) {
+    Loop loop;
+    SocketOptions options = quick();
+    options.retry.max_attempts = 1;
+    options.tls = {
+        .ca_file = files.ca(), .cert_file = files.server_cert(), .key_file = files.encrypted_key()};
+    Socket socket(loop, server.url("localhost"), std::move(options));
+    Inbox<Error> errors;
+    socket.on_error([&](const Error& error) { errors.add(error); });
+    socket.connect();
+    const auto error = errors.first();
+    ASSERT_TRUE(error);
+    EXPECT_EQ(error->code, Errc::tls_failed);
+    EXPECT_NE(error->message.find("encrypted.key: the key is encrypted"), error->message.npos)
+        << error->message;
 }
 
 TEST_F(Tls, SaysWhichFileCannotBeUsed) {

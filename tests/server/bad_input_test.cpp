@@ -270,6 +270,24 @@ TEST(ServerSlowConsumer, IsClosedWith1013WhileTheOthersGetEverything) {
     EXPECT_TRUE(is_served(fast));
 }
 
+TEST(ServerSlowConsumer, IsCutOffIfItTakesNothingOfABusyTopic) {
+    server::Options options;
+    options.timeouts.write = 100ms;
+    TestServer server(options);
+    WsClient dead(server.port(), WsClient::v2, {}, TcpClient::ReceiveBuffer::tiny);
+    EXPECT_EQ(dead.call(join_v2), joined_v2);
+    WsClient bystander(server.port());
+    const std::string payload = '"' + std::string(1'000'000, 'x') + '"';
+    for (int i = 0; i < 7; ++i) server->broadcast("room:1", "news", payload);
+    const auto give_up = std::chrono::steady_clock::now() + 10s;
+    while (server->stats().connections == 2 && std::chrono::steady_clock::now() < give_up) {
+        server->broadcast("room:1", "news", "{}"); // is new output, but nobody has taken any
+        EXPECT_TRUE(is_served(bystander));
+    }
+    EXPECT_EQ(server->stats().connections, 1u);
+    EXPECT_EQ(server->stats().slow_consumers, 0u);
+}
+
 TEST(ServerSlowConsumer, IsCutOffIfItTakesNothingAtAll) {
     server::Options options;
     options.timeouts.write = 100ms;

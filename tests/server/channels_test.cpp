@@ -99,6 +99,7 @@ TEST(ServerChannels, CrashAloneWhenAHandlerThrows) {
               R"(["1","5","room:1","phx_reply",{"status":"ok","response":2}])");
     ASSERT_EQ(server.errors().size(), 1u);
     EXPECT_EQ(server.errors()[0].message, "handle_in of topic \"room:1\" threw: on purpose");
+    EXPECT_EQ(server.errors()[0].code, Errc::handler_failed);
     EXPECT_EQ(server.errors()[0].origin, Origin::local);
 }
 

@@ -202,6 +202,7 @@ TEST(ServerUpgrade, AsksWhoMayConnectAndRefusesInTheDialectOfTheEndpoint) {
     EXPECT_EQ(refused("/socket/websocket?t=absurd").status, 500);
     ASSERT_EQ(server.errors().size(), 2u);
     EXPECT_EQ(server.errors()[0].message, "authorize threw: no database");
+    EXPECT_EQ(server.errors()[0].code, Errc::handler_failed);
 }
 
 TEST(ServerUpgrade, ReadsFramesThatCameWithTheUpgrade) {

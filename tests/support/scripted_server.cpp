@@ -29,19 +29,36 @@ void wait_readable(int fd, const char* what) {
     if (poll(&entry, 1, deadline_ms) <= 0) give_up(std::string("nothing came while waiting for ") + what);
 }
 
-int listen_on_free_port(int& port) {
-    const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+template <class Address> int listen_on_free_port(Address address, int& port) {
+    auto* const generic = reinterpret_cast<sockaddr*>(&address);
+    const int fd = socket(generic->sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (fd < 0) give_up("socket");
+    socklen_t size = sizeof address;
+    if (bind(fd, generic, size) != 0 || listen(fd, 64) != 0 || getsockname(fd, generic, &size) != 0) {
+        const std::string why = std::strerror(errno);
+        ::close(fd);
+        give_up(why);
+    }
+    if constexpr (std::is_same_v<Address, sockaddr_in6>) {
+        port = ntohs(address.sin6_port);
+    } else {
+        port = ntohs(address.sin_port);
+    }
+    return fd;
+}
+
+int listen_on_free_port(int& port) {
     sockaddr_in address{};
     address.sin_family = AF_INET;
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    socklen_t size = sizeof address;
-    if (bind(fd, reinterpret_cast<sockaddr*>(&address), size) != 0 || listen(fd, 64) != 0 ||
-        getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size) != 0) {
-        give_up(std::strerror(errno));
-    }
-    port = ntohs(address.sin_port);
-    return fd;
+    return listen_on_free_port(address, port);
+}
+
+int listen_on_free_port_of_ipv6(int& port) {
+    sockaddr_in6 address{};
+    address.sin6_family = AF_INET6;
+    address.sin6_addr = in6addr_loopback;
+    return listen_on_free_port(address, port);
 }
 
 } // namespace
@@ -210,8 +227,8 @@ PhxFrame Peer::accept_join(const json& response) {
 
 // ---- ScriptedServer
 
-ScriptedServer::ScriptedServer(const std::string& cert_file, const std::string& key_file) {
-    listener_ = listen_on_free_port(port_);
+ScriptedServer::ScriptedServer(const std::string& cert_file, const std::string& key_file, Family family) {
+    listener_ = family == Family::v6 ? listen_on_free_port_of_ipv6(port_) : listen_on_free_port(port_);
     if (cert_file.empty()) return;
     tls_ = SSL_CTX_new(TLS_server_method());
     if (SSL_CTX_use_certificate_chain_file(tls_, cert_file.c_str()) != 1 ||
@@ -230,7 +247,7 @@ std::string ScriptedServer::url(std::string_view host) const {
            "/socket";
 }
 
-Peer ScriptedServer::accept() {
+Peer ScriptedServer::accept(const std::function<void()>& before_answer) {
     wait_readable(listener_, "a connection");
     const int fd = ::accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC);
     if (fd < 0) give_up(std::strerror(errno));
@@ -239,6 +256,10 @@ Peer ScriptedServer::accept() {
     const timeval limit{deadline_ms / 1000, 0};
     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
     setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
+    if (before_answer) {
+        wait_readable(fd, "the first words of the client");
+        before_answer();
+    }
     if (!tls_) return Peer(fd, nullptr);
     SSL* const ssl = SSL_new(tls_);
     SSL_set_fd(ssl, fd);

@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -88,8 +89,10 @@ private:
 
 class ScriptedServer {
 public:
-    /// Listens on a free port of 127.0.0.1; with TLS when given a certificate and its key.
-    explicit ScriptedServer(const std::string& cert_file = {}, const std::string& key_file = {});
+    enum class Family { v4, v6 };
+    /// Listens on a free port of 127.0.0.1 (or ::1); with TLS when given a certificate and its key.
+    explicit ScriptedServer(const std::string& cert_file = {}, const std::string& key_file = {},
+                            Family family = Family::v4);
     ~ScriptedServer();
     ScriptedServer(const ScriptedServer&) = delete;
     ScriptedServer& operator=(const ScriptedServer&) = delete;
@@ -98,7 +101,8 @@ public:
     /// ws://127.0.0.1:PORT/socket
     std::string url(std::string_view host = "127.0.0.1") const;
     /// The next connection; with TLS, after its handshake (throws if that fails).
-    Peer accept();
+    Peer
+    accept(const std::function<void()>& before_answer = {}); ///< called when the client has said something
     /// The next connection, upgraded.
     Peer accept_upgraded();
 

@@ -28,7 +28,8 @@ void extend(X509* certificate, X509* issuer, int what, const char* value) {
 }
 
 /// Self-signed without an issuer.
-Certificate make_certificate(const char* name, EVP_PKEY* key, X509* issuer, EVP_PKEY* issuer_key) {
+Certificate make_certificate(const char* name, EVP_PKEY* key, X509* issuer, EVP_PKEY* issuer_key,
+                             const char* kind_of_name = "DNS") {
     static long serial = 0;
     Certificate certificate(X509_new(), &X509_free);
     X509_set_version(certificate.get(), 2);
@@ -41,7 +42,8 @@ Certificate make_certificate(const char* name, EVP_PKEY* key, X509* issuer, EVP_
                                -1, 0);
     X509_set_issuer_name(certificate.get(), issuer ? X509_get_subject_name(issuer) : subject);
     if (issuer) {
-        extend(certificate.get(), issuer, NID_subject_alt_name, ("DNS:" + std::string(name)).c_str());
+        extend(certificate.get(), issuer, NID_subject_alt_name,
+               (kind_of_name + (':' + std::string(name))).c_str());
     } else {
         extend(certificate.get(), certificate.get(), NID_basic_constraints, "critical,CA:TRUE");
     }
@@ -69,13 +71,18 @@ TlsFiles::TlsFiles() {
     const Certificate authority = make_certificate("phx test CA", ca_key.get(), nullptr, ca_key.get());
     const Key key = make_key();
     const Certificate server = make_certificate("localhost", key.get(), authority.get(), ca_key.get());
+    const Certificate ipv6 = make_certificate("::1", key.get(), authority.get(), ca_key.get(), "IP");
     const Key other_key = make_key();
     const Certificate other = make_certificate("another CA", other_key.get(), nullptr, other_key.get());
     write_certificate(ca(), authority.get());
     write_certificate(server_cert(), server.get());
+    write_certificate(ipv6_cert(), ipv6.get());
     write_certificate(other_ca(), other.get());
     PEM_write_PrivateKey(open_for_writing(server_key()).get(), key.get(), nullptr, nullptr, 0, nullptr,
                          nullptr);
+    const unsigned char password[] = {'x'};
+    PEM_write_PrivateKey(open_for_writing(encrypted_key()).get(), key.get(), EVP_aes_256_cbc(), password,
+                         sizeof password, nullptr, nullptr);
 }
 
 TlsFiles::~TlsFiles() {

@@ -82,6 +82,19 @@ TEST(ClientConnection, GivesUpPreparingAtTheConnectTimeout) {
     EXPECT_EQ(d.take(), (Lines{"socket connecting -> waiting (1006, connect failed)"}));
 }
 
+TEST(ClientConnection, FailsJoinsWithTheConnectionIfBothEndAtOnce) {
+    ClientConfig config = exact_config();
+    config.max_attempts = 1;
+    ClientDriver d(config);
+    d.join(d.add("room:a"), 10s);
+    d.connect();
+    d.take();
+    d.advance(10s); // the connect timeout, and that of the join
+    EXPECT_EQ(d.take(),
+              (Lines{"close 1 1000 'connect timeout'", "socket connecting -> idle (1006, connect failed)",
+                     "room:a joining -> errored (connect failed)", "p1 connect failed"}));
+}
+
 TEST(ClientConnection, GivesUpDiallingAtTheConnectTimeout) {
     ClientDriver d(exact_config());
     d.connect();
