@@ -24,7 +24,7 @@ struct ServerConfig {
     std::size_t max_channels_per_session = 100;
     std::size_t max_topic_bytes = 255;
     /// Of a ref or join_ref, a string without its quotes; a frame with a longer one is malformed.
-    std::size_t max_ref_bytes = 255;
+    std::size_t max_ref_bytes = 1024;
     std::size_t max_params_bytes_per_session = 1u << 20; ///< sum of the join payloads of its channels
     std::size_t max_held_frames = 64;                    ///< per channel whose join is not answered yet
     std::size_t max_held_bytes = 1u << 20;               ///< likewise

@@ -45,12 +45,12 @@ std::vector<BadFrame> bad_frames() {
          1011},
         {"lone surrogate", Vsn::v2, text, R"(["1","2","room:lobby","echo",{"a":"\ud800"}])",
          "malformed frame", 1011},
-        {"long ref", Vsn::v2, text, "[\"1\",\"" + std::string(256, '2') + "\",\"room:lobby\",\"echo\",{}]",
+        {"long ref", Vsn::v2, text, "[\"1\",\"" + std::string(1025, '2') + "\",\"room:lobby\",\"echo\",{}]",
          "malformed frame", 1011},
-        {"long join_ref", Vsn::v2, text, "[" + std::string(256, '1') + ",\"2\",\"room:new\",\"phx_join\",{}]",
+        {"long join_ref", Vsn::v2, text, "[" + std::string(1025, '1') + ",\"2\",\"room:new\",\"phx_join\",{}]",
          "malformed frame", 1011},
         {"long ref v1", Vsn::v1, text,
-         R"({"topic":"phoenix","event":"heartbeat","payload":{},"ref":")" + std::string(256, '2') + "\"}",
+         R"({"topic":"phoenix","event":"heartbeat","payload":{},"ref":")" + std::string(1025, '2') + "\"}",
          "malformed frame", 1011},
         {"invalid UTF-8", Vsn::v2, text, "[\"1\",\"2\",\"room:lobby\",\"echo\",{\"a\":\"\xff\"}]",
          "invalid UTF-8", 1007},
@@ -138,15 +138,17 @@ TEST_F(BadInput, EveryPrefixOfAFrameIsRefusedOrAnswered) {
     }
 }
 
-TEST_F(BadInput, TheLongestRefIsThatOfABinaryFrame) {
-    const std::string ref(255, '2');
+TEST_F(BadInput, RefsUpToTheLimitAreEchoed) {
     d.open("A");
     d.lines();
-    d.text("A", "[null,\"" + ref + R"(","phoenix","heartbeat",{}])");
-    d.binary("A", "0000ff0709" + to_hex(ref + "phoenixheartbeat{}"));
-    const std::string reply =
-        "A < [null,\"" + ref + R"(","phoenix","phx_reply",{"status":"ok","response":{}}])";
-    EXPECT_THAT(d.lines(), ElementsAre(reply, reply));
+    const auto reply = [](const std::string& ref) {
+        return "A < [null,\"" + ref + R"(","phoenix","phx_reply",{"status":"ok","response":{}}])";
+    };
+    const std::string longest(1024, '2');
+    d.text("A", "[null,\"" + longest + R"(","phoenix","heartbeat",{}])");
+    const std::string longest_binary(255, '2');
+    d.binary("A", "0000ff0709" + to_hex(longest_binary + "phoenixheartbeat{}"));
+    EXPECT_THAT(d.lines(), ElementsAre(reply(longest), reply(longest_binary)));
 }
 
 TEST_F(BadInput, TopicsThatAreNoStringsAreEchoed) {
