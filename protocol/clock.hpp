@@ -5,8 +5,8 @@
 
 namespace phx::protocol {
 
-/// Time as the core knows it: an argument. There is deliberately no now(); microseconds, because a loopback round
-/// trip takes six.
+/// Time as the core knows it: an argument. There is deliberately no now(); microseconds, because a loopback
+/// round trip takes six.
 struct Clock {
     using rep = std::int64_t;
     using period = std::micro;
@@ -17,7 +17,8 @@ struct Clock {
 using Duration = Clock::duration;
 using TimePoint = Clock::time_point;
 
-/// `now + wait` that saturates: no timeout of a user and no Retry-After of a peer overflows. TimePoint::max() is never.
+/// `now + wait` that saturates: no timeout of a user and no Retry-After of a peer overflows. TimePoint::max()
+/// is never.
 constexpr TimePoint after(TimePoint now, Duration wait) noexcept {
     return wait > Duration{0} && now > TimePoint::max() - wait ? TimePoint::max() : now + wait;
 }

@@ -11,13 +11,15 @@
 
 namespace phx {
 
-/// What went wrong. Each value names its cause and what to do about it; compare with `error.code == Errc::timeout`.
+/// What went wrong. Each value names its cause and what to do about it; compare with `error.code ==
+/// Errc::timeout`.
 enum class Errc {
     /// No answer in time. The peer may still have acted: repeat only what is safe to repeat.
     timeout = 1,
     /// The server answered with a status other than "ok". The reply is in `Error::detail`.
     rejected,
-    /// The server refused the join. The reason is in `Error::detail`; fix the topic, the params or the rights.
+    /// The server refused the join. The reason is in `Error::detail`; fix the topic, the params or the
+    /// rights.
     join_refused,
     /// A push on a channel that was never joined, or has been left. Call `join()` first.
     not_joined,
@@ -25,7 +27,8 @@ enum class Errc {
     channel_closed,
     /// The socket was closed by this program (`disconnect()`, `~Socket`, `~Loop`) before the answer came.
     socket_closed,
-    /// The connection was lost before the answer came. The socket reconnects by itself; repeat if that is safe.
+    /// The connection was lost before the answer came. The socket reconnects by itself; repeat if that is
+    /// safe.
     disconnected,
     /// No connection: name not resolved, refused, unreachable, timed out. Check address, port and network.
     connect_failed,
@@ -43,7 +46,8 @@ enum class Errc {
     frame_too_large,
     /// A binary frame of a kind that this protocol version does not have.
     unknown_kind,
-    /// A topic, event, ref or status over 255 bytes in a binary frame, whose length field is one byte. Shorten it.
+    /// A topic, event, ref or status over 255 bytes in a binary frame, whose length field is one byte.
+    /// Shorten it.
     field_too_long,
     /// A payload that this frame cannot carry: not JSON, too deep, or binary over protocol version 1.
     invalid_payload,
@@ -63,7 +67,8 @@ enum class Errc {
     handler_failed,
     /// An argument that cannot be used (URL, JSON text, option). The message says which part and why.
     invalid_argument,
-    /// The operating system or a library refused (address in use, no file descriptors). The message says which.
+    /// The operating system or a library refused (address in use, no file descriptors). The message says
+    /// which.
     system_failure,
 };
 
@@ -75,11 +80,12 @@ enum class Origin { local, peer, transport };
 
 /// Whatever there is beyond code and text. Text here comes from the peer: show it, never interpret it.
 struct ErrorDetail {
-    std::string status = {};       ///< of a reply: "error" or an application's own
-    std::string reply = {};        ///< of a reply: its response, as JSON text or bytes
-    int http_status = 0;           ///< of a refused upgrade; 0 when there was no HTTP answer
-    std::string http_body = {};    ///< of a refused upgrade; at most 16 KiB of it
-    std::vector<std::pair<std::string, std::string>> http_headers = {}; ///< of a refused upgrade; names in lower case
+    std::string status = {};    ///< of a reply: "error" or an application's own
+    std::string reply = {};     ///< of a reply: its response, as JSON text or bytes
+    int http_status = 0;        ///< of a refused upgrade; 0 when there was no HTTP answer
+    std::string http_body = {}; ///< of a refused upgrade; at most 16 KiB of it
+    std::vector<std::pair<std::string, std::string>> http_headers =
+        {};                        ///< of a refused upgrade; names in lower case
     std::uint16_t close_code = 0;  ///< of a closed connection; 0 when there was none, 1006 when it just ended
     std::string close_reason = {}; ///< of a closed connection
 };
@@ -103,5 +109,4 @@ inline Failure fail(Errc code, std::string message, Origin origin = Origin::loca
 
 } // namespace phx
 
-template <>
-struct std::is_error_code_enum<phx::Errc> : std::true_type {};
+template <> struct std::is_error_code_enum<phx::Errc> : std::true_type {};

@@ -20,8 +20,7 @@ private:
 };
 
 /// A value or an `Error`; the shape of std::expected<T, Error>.
-template <class T>
-class [[nodiscard]] Result {
+template <class T> class [[nodiscard]] Result {
 public:
     Result(T value) : state_(std::in_place_index<0>, std::move(value)) {}
     Result(Failure failure) : state_(std::in_place_index<1>, std::move(failure.error)) {}
@@ -52,8 +51,7 @@ private:
     std::variant<T, Error> state_;
 };
 
-template <>
-class [[nodiscard]] Result<void> {
+template <> class [[nodiscard]] Result<void> {
 public:
     Result() = default;
     Result(Failure failure) : error_(std::move(failure.error)), failed_(true) {}

@@ -12,9 +12,10 @@
 
 namespace phx::cli {
 
-/// The end of the program, decided by whoever is first: a handler on the loop thread, the timeout or a signal.
-/// SIGINT and SIGTERM are blocked in every thread and read here. Once the end is decided a further signal kills,
-/// and what is in the way for two seconds more (a reader of stdout that stalls, a name look-up) is left behind.
+/// The end of the program, decided by whoever is first: a handler on the loop thread, the timeout or a
+/// signal. SIGINT and SIGTERM are blocked in every thread and read here. Once the end is decided a further
+/// signal kills, and what is in the way for two seconds more (a reader of stdout that stalls, a name look-up)
+/// is left behind.
 ///
 /// REQUIRES: made before any thread is started.
 class Finish {

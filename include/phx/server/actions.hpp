@@ -12,9 +12,9 @@
 
 namespace phx::server {
 
-/// Stands for the reply that a push still waits for; answered once, from any later handler of the same channel.
-/// Zero: the call at hand is about no push. A late answer to a push whose ref is null crashes the channel, as in
-/// Phoenix.
+/// Stands for the reply that a push still waits for; answered once, from any later handler of the same
+/// channel. Zero: the call at hand is about no push. A late answer to a push whose ref is null crashes the
+/// channel, as in Phoenix.
 struct ReplyTo {
     std::uint64_t id = 0;
 };
@@ -73,9 +73,10 @@ struct Disconnect {
 };
 } // namespace action
 
-using Action = std::variant<action::Reply, action::LateReply, action::Push, action::Broadcast, action::SetState,
-                            action::Track, action::Untrack, action::PushPresenceState, action::After, action::Stop,
-                            action::CloseConnection, action::Disconnect, action::ReplyPresence>;
+using Action =
+    std::variant<action::Reply, action::LateReply, action::Push, action::Broadcast, action::SetState,
+                 action::Track, action::Untrack, action::PushPresenceState, action::After, action::Stop,
+                 action::CloseConnection, action::Disconnect, action::ReplyPresence>;
 
 /// What a handler wants to happen, in order. A value: nothing happens until the handler has returned.
 class Actions {
@@ -103,16 +104,20 @@ public:
     }
     /// This channel's own state from now on, as Context::state; JSON text by custom, any text by right.
     Actions& state(std::string json) { return add(action::SetState{std::move(json)}); }
-    /// Presence under `key`; again with the same key updates the meta (a JSON object). A meta of more than 64 KiB, or
-    /// more than 16 keys of one channel, crashes the channel.
-    Actions& track(std::string key, std::string meta = "{}") { return add(action::Track{std::move(key), std::move(meta)}); }
+    /// Presence under `key`; again with the same key updates the meta (a JSON object). A meta of more than 64
+    /// KiB, or more than 16 keys of one channel, crashes the channel.
+    Actions& track(std::string key, std::string meta = "{}") {
+        return add(action::Track{std::move(key), std::move(meta)});
+    }
     Actions& untrack(std::string key) { return add(action::Untrack{std::move(key)}); }
     /// Pushes presence_state with everybody who is there.
     Actions& presence_state() { return add(action::PushPresenceState{}); }
     /// Answers the push at hand with everybody who is there, in the shape of presence_state.
     Actions& reply_presence() { return add(action::ReplyPresence{}); }
     /// Calls handle_info with `info` later, unless the channel has ended. A negative delay is none.
-    Actions& after(std::chrono::microseconds delay, std::string info) { return add(action::After{delay, std::move(info)}); }
+    Actions& after(std::chrono::microseconds delay, std::string info) {
+        return add(action::After{delay, std::move(info)});
+    }
     Actions& stop(StopReason reason = StopReason::normal) { return add(action::Stop{reason}); }
     Actions& close_connection(std::uint16_t code, std::string_view reason = {}) {
         return add(action::CloseConnection{code, std::string(reason)});
@@ -120,12 +125,10 @@ public:
     /// Closes every connection whose socket id this is (Phoenix: a "disconnect" broadcast to the id).
     Actions& disconnect(std::string socket_id) { return add(action::Disconnect{std::move(socket_id)}); }
 
-
     std::vector<Action> list = {};
 
 private:
-    template <class A>
-    Actions& add(A action) {
+    template <class A> Actions& add(A action) {
         list.emplace_back(std::move(action));
         return *this;
     }

@@ -8,7 +8,8 @@
 int main() {
     using namespace phx::protocol;
     std::string frame;
-    build_join(Vsn::v2, {.topic = realtime_topic("lobby"), .join_ref = JsonToken{"\"1\""}, .ref = JsonToken{"\"1\""}},
+    build_join(Vsn::v2,
+               {.topic = realtime_topic("lobby"), .join_ref = JsonToken{"\"1\""}, .ref = JsonToken{"\"1\""}},
                join_payload({.broadcast_self = true}), frame);
     std::cout << frame << '\n';
 
