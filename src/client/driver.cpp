@@ -174,6 +174,7 @@ void Driver::detach() {
     core_->driver = nullptr;
     core_->begin_last_commands();
     core_->detach();
+    for (const auto& [id, channel] : channels_) channel->clear_handlers(); // also of those being removed
     machine_.disconnect(loop_.now());
     pump();
     auto left = std::exchange(pushes_, {});

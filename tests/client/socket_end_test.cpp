@@ -148,5 +148,20 @@ TEST(Socket, LetsGoOfChannelsMadeAfterItsLoop) {
     EXPECT_TRUE(late.expired());
 }
 
+TEST(Socket, LetsGoOfAChannelWhoseRemovalItOvertakes) {
+    Loop loop({.run = LoopOptions::Run::caller});
+    std::optional<Socket> socket(std::in_place, loop, "ws://127.0.0.1:1/socket", quick());
+    std::optional<Channel> room = socket->channel("room:1");
+    room->on("a", [channel = *room](const Message&) {}); // it owns itself until it is cleared
+    const std::weak_ptr<shell::ChannelCore> core = room->core();
+    loop.poll();
+    loop.post([&, self = &*socket] { self->remove(*room); }); // in the turn in which the socket ends
+    socket.reset();
+    room.reset();
+    loop.poll();
+    loop.poll();
+    EXPECT_TRUE(core.expired());
+}
+
 } // namespace
 } // namespace phx::test
