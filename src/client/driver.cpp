@@ -87,11 +87,11 @@ void Driver::carry_out(protocol::Output& output) {
             using namespace protocol;
             if constexpr (std::is_same_v<What, act::Send>) {
                 tap(Direction::to_server, what.opcode, what.data);
-                if (Connection* connection = find(what.conn)) connection->send(what.opcode, what.data);
+                if (ClientConnection* connection = find(what.conn)) connection->send(what.opcode, what.data);
             } else if constexpr (std::is_same_v<What, act::Open>) {
                 open(what);
             } else if constexpr (std::is_same_v<What, act::Close>) {
-                if (Connection* connection = find(what.conn)) connection->close(what.code, what.reason);
+                if (ClientConnection* connection = find(what.conn)) connection->close(what.code, what.reason);
             } else if constexpr (std::is_same_v<What, act::Prepare> ||
                                  std::is_same_v<What, act::PrepareJoin>) {
                 questions_.emplace_back(what);
@@ -115,8 +115,9 @@ template <class News> void Driver::note_state(const News& news) {
 }
 
 void Driver::open(const protocol::act::Open& order) {
-    connections_.push_back(std::make_unique<Connection>(
-        loop_, *this, order.conn, Connection::Limits{setup_.max_message_bytes, setup_.max_buffered_bytes}));
+    connections_.push_back(std::make_unique<ClientConnection>(
+        loop_, *this, order.conn,
+        ClientConnection::Limits{setup_.max_message_bytes, setup_.max_buffered_bytes}));
     TunnelTarget target;
     target.url = *protocol::parse_url(order.target.url); // prepare_target() made it
     target.subprotocols = order.target.subprotocols;
@@ -138,7 +139,7 @@ void Driver::tap(Direction direction, Opcode opcode, std::string_view frame) {
 
 // ---- reports of connections
 
-Connection* Driver::find(protocol::ConnId id) noexcept {
+ClientConnection* Driver::find(protocol::ConnId id) noexcept {
     for (const auto& connection : connections_) {
         if (connection->id() == id) return connection.get();
     }

@@ -2,7 +2,7 @@
 
 #include "phx/options.hpp"
 #include "protocol/client/client_machine.hpp"
-#include "src/client/connection.hpp"
+#include "src/client/client_connection.hpp"
 #include "src/client/push_state.hpp"
 #include "src/client/socket_core.hpp"
 #include "src/loop/loop_core.hpp"
@@ -23,7 +23,7 @@ using PushPtr = std::shared_ptr<PushState>;
 /// Carries out what the ClientMachine orders and tells handlers what it reports. Loop thread only. It lives
 /// until its connections have ended, which may be after the Socket.
 class Driver final : public LoopMember,
-                     public Connection::Listener,
+                     public ClientConnection::Listener,
                      public std::enable_shared_from_this<Driver> {
 public:
     /// `endpoint` is the URL as the user gave it.
@@ -82,7 +82,7 @@ private:
 
     void tap(Direction, Opcode, std::string_view frame);
     void wait_for(protocol::PushId, const PushPtr&);
-    Connection* find(protocol::ConnId) noexcept;
+    ClientConnection* find(protocol::ConnId) noexcept;
     ChannelCore* find(protocol::ChannelId) noexcept;
     auto guard() {
         return [this](auto&& code) { core_->guard(code); };
@@ -95,7 +95,7 @@ private:
     SocketSetup setup_;
     protocol::ClientMachine machine_;
     LoopTimer timer_;
-    std::vector<std::unique_ptr<Connection>> connections_; // more than one while an old one closes
+    std::vector<std::unique_ptr<ClientConnection>> connections_; // more than one while an old one closes
     std::unordered_map<protocol::ChannelId, ChannelPtr> channels_;
     std::vector<protocol::ChannelId> removed_; // still in channels_
     std::unordered_map<protocol::PushId, PushPtr> pushes_;

@@ -1,4 +1,4 @@
-#include "src/client/connection.hpp"
+#include "src/client/client_connection.hpp"
 
 #include "src/loop/random.hpp"
 
@@ -9,7 +9,7 @@
 namespace phx::shell {
 namespace {
 
-protocol::WebSocketConfig config_of(Connection::Limits limits) {
+protocol::WebSocketConfig config_of(ClientConnection::Limits limits) {
     protocol::WebSocketConfig config;
     config.role = protocol::WebSocketRole::client;
     config.max_message_bytes = limits.max_message_bytes;
@@ -20,14 +20,14 @@ protocol::WebSocketConfig config_of(Connection::Limits limits) {
 
 } // namespace
 
-Connection::Connection(LoopCore& loop, Listener& listener, protocol::ConnId id, Limits limits)
+ClientConnection::ClientConnection(LoopCore& loop, Listener& listener, protocol::ConnId id, Limits limits)
     : loop_(loop), listener_(listener), id_(id), websocket_(config_of(limits)), tunnel_(loop, *this),
       timer_(loop, [this] {
           websocket_.handle_timeout(loop_.now());
           handle_reports();
       }) {}
 
-void Connection::send(Opcode opcode, std::string_view message) {
+void ClientConnection::send(Opcode opcode, std::string_view message) {
     const auto sent = websocket_.send(opcode, message);
     if (sent) return tunnel_.write_later();
     if (sent.error().code != Errc::buffer_full || failure_) return; // after close() there is nothing to send
@@ -38,25 +38,25 @@ void Connection::send(Opcode opcode, std::string_view message) {
     tunnel_.abort();
 }
 
-void Connection::close(std::uint16_t code, std::string_view reason) {
+void ClientConnection::close(std::uint16_t code, std::string_view reason) {
     if (!is_open_) return tunnel_.abort();
     // A code or a reason that may not be sent must not keep the connection open.
     if (!websocket_.close(loop_.now(), code, reason)) (void)websocket_.close(loop_.now());
     handle_reports();
 }
 
-void Connection::tunnel_opened() {
+void ClientConnection::tunnel_opened() {
     is_open_ = true;
     listener_.connection_opened(id_);
     settle();
 }
 
-void Connection::tunnel_received(std::span<char> bytes) {
+void ClientConnection::tunnel_received(std::span<char> bytes) {
     websocket_.feed(loop_.now(), bytes);
     handle_reports();
 }
 
-void Connection::handle_reports() {
+void ClientConnection::handle_reports() {
     while (auto report = websocket_.poll()) {
         std::visit(
             [this](auto& what) {
@@ -79,12 +79,12 @@ void Connection::handle_reports() {
     settle();
 }
 
-void Connection::settle() {
+void ClientConnection::settle() {
     if (!websocket_.output().empty()) tunnel_.write_later();
     timer_.arm(websocket_.next_timeout());
 }
 
-void Connection::tunnel_ended(TunnelEnd end) {
+void ClientConnection::tunnel_ended(TunnelEnd end) {
     timer_.arm({});
     if (is_open_ && !closed_) {
         websocket_.handle_eof(loop_.now());

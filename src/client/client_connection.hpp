@@ -12,7 +12,7 @@
 namespace phx::shell {
 
 /// One WebSocket connection: a tunnel of bytes with our framing on top. Loop thread only, one use.
-class Connection final : private ClientTunnel::Listener {
+class ClientConnection final : private ClientTunnel::Listener {
 public:
     class Listener {
     public:
@@ -31,7 +31,7 @@ public:
         std::size_t max_output_bytes = 0;
     };
 
-    Connection(LoopCore&, Listener&, protocol::ConnId, Limits);
+    ClientConnection(LoopCore&, Listener&, protocol::ConnId, Limits);
 
     protocol::ConnId id() const noexcept { return id_; }
     void open(TunnelTarget target) { tunnel_.open(std::move(target)); }
