@@ -17,9 +17,10 @@ template <class Signature> class Function;
 template <class R, class... Args> class Function<R(Args...)> {
     static constexpr std::size_t inline_bytes = 6 * sizeof(void*);
 
+    template <class F> static constexpr bool is_small = sizeof(F) <= inline_bytes;
     template <class F>
     static constexpr bool
-        fits_inline = sizeof(F) <= inline_bytes &&
+        fits_inline = is_small<F> &&
                       alignof(F) <= alignof(std::max_align_t) && std::is_nothrow_move_constructible_v<F>;
 
     struct Operations {

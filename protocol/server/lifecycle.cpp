@@ -6,8 +6,8 @@
 
 namespace phx::protocol::server {
 
-ServerMachine::State::State(ServerConfig wanted)
-    : config(std::move(wanted)), topics(config.hash_seed), ids(config.seed) {}
+ServerMachine::State::State(const ServerConfig& wanted)
+    : config(wanted), topics(config.hash_seed), ids(config.seed) {}
 
 void ServerMachine::State::begin_call() {
     if (!replays.empty() || !out.reset()) return; // not drained: the old views stay good

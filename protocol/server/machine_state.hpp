@@ -23,7 +23,7 @@ inline constexpr JsonToken null_token{"null"};
 
 /// The tables of a machine and what works on them; each group of functions is a file of that name.
 struct ServerMachine::State {
-    explicit State(ServerConfig);
+    explicit State(const ServerConfig&);
 
     struct Pattern {
         std::string text;

@@ -55,7 +55,7 @@ private:
 
     std::vector<Output> queue_;
     std::size_t head_ = 0;
-    ChunkArena<std::string> text_{64 * 1024};
+    ChunkArena<std::string> text_{64u << 10};
     ChunkArena<std::vector<SessionId>> sessions_{4096};
 };
 

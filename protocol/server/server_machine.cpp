@@ -6,7 +6,7 @@
 
 namespace phx::protocol::server {
 
-ServerMachine::ServerMachine(ServerConfig config) : state_(std::make_unique<State>(std::move(config))) {}
+ServerMachine::ServerMachine(const ServerConfig& config) : state_(std::make_unique<State>(config)) {}
 ServerMachine::~ServerMachine() = default;
 
 PatternId ServerMachine::add_channel(std::string pattern, std::vector<std::string> intercepts) {
@@ -66,7 +66,7 @@ void ServerMachine::answer_join(TimePoint now, MemberId id, phx::server::JoinAns
         ++member->timers;
 }
 
-void ServerMachine::apply(TimePoint now, MemberId id, ReplyTo message, phx::server::Actions actions) {
+void ServerMachine::apply(TimePoint now, MemberId id, ReplyTo message, const phx::server::Actions& actions) {
     State& s = *state_;
     Membership* const member = s.members.find(id);
     if (member == nullptr || member->phase != MemberPhase::joined) return;

@@ -53,7 +53,7 @@ struct SessionConfig {
 /// All sessions share one output queue and one scratch: a session owns neither.
 class ServerMachine {
 public:
-    explicit ServerMachine(ServerConfig);
+    explicit ServerMachine(const ServerConfig&);
     ~ServerMachine();
     ServerMachine(const ServerMachine&) = delete;
     ServerMachine& operator=(const ServerMachine&) = delete;
@@ -74,7 +74,7 @@ public:
     void answer_join(TimePoint now, MemberId, phx::server::JoinAnswer);
     /// `message`: what the question was about, so that Actions::reply answers it; ReplyTo{} if it was no
     /// push.
-    void apply(TimePoint now, MemberId, ReplyTo message, phx::server::Actions);
+    void apply(TimePoint now, MemberId, ReplyTo message, const phx::server::Actions&);
     /// The handler threw: phx_error to the client, the membership ends.
     void crash(TimePoint now, MemberId);
 

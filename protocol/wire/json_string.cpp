@@ -81,7 +81,7 @@ void append_unescaped(std::string& out, std::string_view raw) {
 
 bool is_key(const RawString& name, std::string_view key) noexcept {
     if (!name.escaped) return name.text == key;
-    constexpr std::size_t longest = 6 * 8; // eight characters, each as \uXXXX
+    constexpr std::size_t longest = 48; // eight characters, each as \uXXXX
     std::array<char, longest> buffer;
     return name.text.size() <= longest &&
            std::string_view(buffer.data(), unescape(name.text, buffer.data())) == key;

@@ -11,6 +11,4 @@ const char* utf8_sequence_end(const char* p, const char* end) noexcept;
 /// The first byte that is not UTF-8; `text.size()` when all of it is.
 std::size_t utf8_error(std::string_view text) noexcept;
 
-inline bool is_utf8(std::string_view text) noexcept { return utf8_error(text) == text.size(); }
-
 } // namespace phx::protocol::wire

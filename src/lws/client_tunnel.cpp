@@ -19,9 +19,9 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr std::size_t max_write_bytes =
-    256 * 1024;                       // libwebsockets keeps and copies what the kernel does not take
-constexpr auto address_patience = 2s; // of an address that does not answer while there are others
+constexpr std::size_t max_write_bytes = 256u
+                                        << 10; // libwebsockets keeps and copies what the kernel does not take
+constexpr auto address_patience = 2s;          // of an address that does not answer while there are others
 constexpr auto probe_patience = 1s;
 constexpr auto last_words = 1s; // for output that is still to be written
 
@@ -47,7 +47,7 @@ int tunnel_callback(lws* wsi, lws_callback_reasons reason, void*, void* in, std:
 
 const lws_protocols* client_protocols() {
     static const lws_protocols list[] = {
-        {"phx-tunnel", tunnel_callback, 0, 64 * 1024, 0, nullptr, max_write_bytes},
+        {"phx-tunnel", tunnel_callback, 0, 64u << 10, 0, nullptr, max_write_bytes},
         {nullptr, nullptr, 0, 0, 0, nullptr, 0},
     };
     return list;
@@ -139,7 +139,7 @@ void ClientTunnel::dial_next_or_end() {
     state_ = State::diagnosing;
     patience_.arm(loop_.now() + probe_patience);
     probe_.start(addresses_.back(), target_.url.port,
-                 [this, alive = std::weak_ptr<bool>(alive_)](std::string why) {
+                 [this, alive = std::weak_ptr<bool>(alive_)](const std::string& why) {
                      if (!alive.expired()) end_unconnected(why);
                  });
 }
@@ -226,7 +226,7 @@ void ClientTunnel::handle_bytes(char* bytes, std::size_t size) {
     if (state_ == State::open) {
         listener_.tunnel_received({bytes, size});
     } else if (state_ == State::refused) {
-        constexpr std::size_t max_body_bytes = 16 * 1024;
+        constexpr std::size_t max_body_bytes = 16u << 10;
         std::string& body = refusal_->http_body;
         body.append(bytes, std::min(size, max_body_bytes - body.size()));
         if (body.size() == max_body_bytes) abort();

@@ -10,7 +10,6 @@
 #include <array>
 #include <charconv>
 #include <chrono>
-#include <cstring>
 #include <memory>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
@@ -85,7 +84,9 @@ std::string ClientTunnel::request_head() const {
     head += "Sec-WebSocket-Key: " + key_ + "\r\n";
     if (!target_.subprotocols.empty()) head += "Sec-WebSocket-Protocol: " + target_.subprotocols + "\r\n";
     if (!has("User-Agent")) head += "User-Agent: phx/" PHX_VERSION_STRING "\r\n";
-    for (const auto& [name, value] : target_.headers) head += name + ": " + value + "\r\n";
+    for (const auto& [name, value] : target_.headers) {
+        head.append(name).append(": ").append(value).append("\r\n");
+    }
     return head;
 }
 
@@ -111,7 +112,7 @@ int ClientTunnel::append_request(char** position, std::size_t room) {
         return -1;
     }
     const std::string head = request_head();
-    constexpr std::size_t max_head_bytes = 16 * 1024; // one send() of a new connection takes it whole
+    constexpr std::size_t max_head_bytes = 16u << 10; // one send() of a new connection takes it whole
     if (head.size() > max_head_bytes) {
         end({.error = fail(Errc::invalid_argument,
                            "the upgrade request has " + std::to_string(head.size()) +
@@ -119,7 +120,7 @@ int ClientTunnel::append_request(char** position, std::size_t room) {
                           .error});
         return -1;
     }
-    std::memcpy(start, head.data(), head.size());
+    std::copy(head.begin(), head.end(), start);
     *position = start + head.size();
     is_request_sent_ = true;
     patience_.arm({});

@@ -39,7 +39,7 @@ ServerConfig machine_config(const phx::server::Options& options) {
     return config;
 }
 
-std::vector<phx::server::Handlers> add_patterns(ServerMachine& machine, Patterns patterns) {
+std::vector<phx::server::Handlers> add_patterns(ServerMachine& machine, Patterns&& patterns) {
     std::vector<phx::server::Handlers> handlers;
     for (auto& [pattern, own] : patterns) {
         [[maybe_unused]] const PatternId id = machine.add_channel(std::move(pattern), own.intercepts);

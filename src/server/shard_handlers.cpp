@@ -55,7 +55,7 @@ void Shard::run_actions(MemberId id, PatternId pattern, phx::server::ReplyTo rep
             actions = handler(context, handlers);
         });
     if (is_done) {
-        machine_.apply(loop_.now(), id, reply_to, std::move(actions));
+        machine_.apply(loop_.now(), id, reply_to, actions);
     } else {
         machine_.crash(loop_.now(), id);
     }
