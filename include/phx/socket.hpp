@@ -25,6 +25,12 @@ enum class SocketState : std::uint8_t {
     waiting, ///< for the next attempt
 };
 
+enum class HeartbeatStatus : std::uint8_t {
+    sent,
+    ok,
+    timeout, ///< the connection counts as lost and is opened again
+};
+
 /// A connection to a Phoenix or Supabase endpoint that keeps itself open: it reconnects with backoff after
 /// every end that this program did not ask for, sends heartbeats and joins its channels again.
 ///
@@ -81,8 +87,8 @@ public:
     /// handlers.
     HandlerId on_message(Function<void(const Message&)>);
     HandlerId on_state(Function<void(SocketState from, SocketState to)>);
-    /// A heartbeat came back.
-    HandlerId on_heartbeat(Function<void(Micros round_trip)>);
+    /// A heartbeat was sent, was answered (`round_trip` is set then), or was not answered in time.
+    HandlerId on_heartbeat(Function<void(HeartbeatStatus, Micros round_trip)>);
     void off(HandlerId);
 
     /// A heartbeat of one's own; the reply's `elapsed()` is the round trip. Errors: disconnected, timeout.

@@ -4,10 +4,11 @@
 
 namespace phx::protocol {
 
-ChannelMachine::ChannelMachine(ChannelId id, std::string topic, JoinParams params, BackoffConfig rejoin,
-                               SendBuffer buffer)
-    : waiting(std::move(buffer)), id_(id), topic_(std::move(topic)), params_(params),
-      rejoin_(std::move(rejoin)) {}
+ChannelMachine::ChannelMachine(ChannelId id, std::string topic, JoinParams params,
+                               const ChannelConfig& config)
+    : waiting(config.max_buffered_pushes, config.max_buffered_bytes), id_(id), topic_(std::move(topic)),
+      params_(params), rejoin_(config.rejoin), max_rejoins_(config.max_rejoins),
+      after_close_(config.after_close), overflow_(config.overflow) {}
 
 void ChannelMachine::start_join(Duration timeout) {
     state_ = ChannelState::joining;
@@ -42,9 +43,10 @@ void ChannelMachine::close(TimePoint now, Gap gap) {
     reset_rejoin();
 }
 
-TimePoint ChannelMachine::schedule_rejoin(TimePoint now, Random& random) {
+std::optional<TimePoint> ChannelMachine::schedule_rejoin(TimePoint now, Random& random) {
+    if (max_rejoins_ != 0 && rejoin_.tries() >= max_rejoins_) return std::nullopt;
     rejoin_at_ = after(now, rejoin_.next(random));
-    return *rejoin_at_;
+    return rejoin_at_;
 }
 
 } // namespace phx::protocol

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "protocol/client/client_config.hpp"
 #include "protocol/client/outputs.hpp"
 #include "protocol/client/push_table.hpp"
 #include "protocol/client/send_buffer.hpp"
@@ -23,8 +24,7 @@ enum class JoinParams : std::uint8_t { given, asked };
 /// this connection and nothing has ended it since.
 class ChannelMachine {
 public:
-    ChannelMachine(ChannelId id, std::string topic, JoinParams params, BackoffConfig rejoin,
-                   SendBuffer waiting);
+    ChannelMachine(ChannelId id, std::string topic, JoinParams params, const ChannelConfig& config);
 
     ChannelId id() const noexcept { return id_; }
     const std::string& topic() const noexcept { return topic_; }
@@ -47,14 +47,17 @@ public:
     void close(TimePoint now, Gap);
 
     // ---- rejoin
-    /// Sets and returns when to join again; errored only.
-    TimePoint schedule_rejoin(TimePoint now, Random&);
+    /// Sets and returns when to join again; errored only. None when no attempt is left.
+    std::optional<TimePoint> schedule_rejoin(TimePoint now, Random&);
     void cancel_rejoin() noexcept { rejoin_at_.reset(); }
     /// phoenix.js channel.js: the ladder begins anew with each connection.
     void reset_rejoin() noexcept { rejoin_.reset(); }
     std::optional<TimePoint> rejoin_at() const noexcept { return rejoin_at_; }
     unsigned rejoin_tries() const noexcept { return rejoin_.tries(); }
     Duration join_timeout() const noexcept { return join_timeout_; }
+
+    AfterClose after_close() const noexcept { return after_close_; }
+    Overflow overflow() const noexcept { return overflow_; }
 
     JoinParams params() const noexcept { return params_; }
     std::string join_json = {};
@@ -71,6 +74,9 @@ private:
     std::string topic_;
     JoinParams params_;
     Backoff rejoin_;
+    unsigned max_rejoins_;
+    AfterClose after_close_;
+    Overflow overflow_;
     ChannelState state_ = ChannelState::closed;
     std::uint64_t join_ref_ = 0;
     Duration join_timeout_{0};

@@ -8,11 +8,11 @@
 
 namespace phx::protocol {
 
-ChannelId ClientMachine::State::add_channel(std::string topic, JoinParams params, std::string join_json) {
+ChannelId ClientMachine::State::add_channel(std::string topic, JoinParams params, std::string join_json,
+                                            const std::optional<ChannelConfig>& own) {
     const ChannelId id{++last_channel};
     auto channel =
-        std::make_unique<ChannelMachine>(id, std::move(topic), params, config.rejoin,
-                                         SendBuffer(config.max_buffered_pushes, config.max_buffered_bytes));
+        std::make_unique<ChannelMachine>(id, std::move(topic), params, own ? *own : config.channel);
     if (!is_valid_text(channel->topic())) {
         channel->unusable_topic = make_error(Errc::invalid_utf8, "the topic is not UTF-8");
     }
@@ -150,7 +150,7 @@ void ClientMachine::State::fail_join(TimePoint now, ChannelMachine& channel, con
     channel.handle_error(now);
     change_channel(channel, from, why);
     finish_all(channel.pushes, Which::joins, joins);
-    schedule_rejoin(now, channel);
+    schedule_rejoin(now, channel, why);
 }
 
 void ClientMachine::State::handle_join_timeout(TimePoint now, ChannelMachine& channel) {
@@ -159,8 +159,15 @@ void ClientMachine::State::handle_join_timeout(TimePoint now, ChannelMachine& ch
     fail_join(now, channel, why, failed(why));
 }
 
-void ClientMachine::State::schedule_rejoin(TimePoint now, ChannelMachine& channel) {
-    if (is_open()) rejoins.add(channel.schedule_rejoin(now, random), channel.id());
+void ClientMachine::State::schedule_rejoin(TimePoint now, ChannelMachine& channel, const Error& why) {
+    if (!is_open()) return;
+    if (const auto due = channel.schedule_rejoin(now, random)) return rejoins.add(*due, channel.id());
+    give_up(now, channel, why);
+}
+
+void ClientMachine::State::give_up(TimePoint now, ChannelMachine& channel, const Error& why) {
+    if (channel.state() != ChannelState::errored) return;
+    close_channel(now, channel, ChannelMachine::Gap::keep, failed(why), why, why);
 }
 
 void ClientMachine::State::settle_rejoins() {
@@ -251,7 +258,11 @@ void ClientMachine::State::end_channel(TimePoint now, ChannelMachine& channel, c
         change_channel(channel, from, ending.channel);
     }
     if (sent || everything) finish_all(channel.pushes, Which::joins, failed(ending.push));
-    finish_all(channel.pushes, everything ? Which::all : Which::sent_pushes, failed(ending.push));
+    if (everything) {
+        finish_all(channel.pushes, Which::all, failed(ending.push));
+    } else {
+        fail_in_flight(channel, ending.push);
+    }
 }
 
 void ClientMachine::State::end_channels(TimePoint now, const Ending& ending) {

@@ -18,6 +18,29 @@ enum class Overflow : std::uint8_t {
     drop_oldest,   ///< the oldest waiting push fails with buffer_full (realtime-js)
 };
 
+/// What becomes of a push whose reply is awaited when the connection is lost.
+enum class InFlight : std::uint8_t {
+    fail, ///< it fails at once with disconnected: the reply cannot come any more
+    wait, ///< it waits for its timeout, as in phoenix.js
+};
+
+/// What becomes of a channel that the server closes (phx_close) though nobody asked for it.
+enum class AfterClose : std::uint8_t {
+    stay_closed, ///< phoenix.js
+    rejoin,      ///< as after a crash: a deploy can close channels and leave the socket open
+};
+
+/// What may differ from channel to channel.
+struct ChannelConfig {
+    BackoffConfig rejoin = BackoffConfig::rejoin();
+    unsigned max_rejoins = 0; ///< consecutive ones that may fail on one connection; 0: no limit
+    AfterClose after_close = AfterClose::stay_closed;
+
+    std::size_t max_buffered_pushes = 1000;     ///< that wait for the join
+    std::size_t max_buffered_bytes = 16u << 20; ///< events and payloads of those
+    Overflow overflow = Overflow::reject_newest;
+};
+
 /// Defaults are phoenix.js', except where protocol/README.md says otherwise.
 struct ClientConfig {
     Target target = {}; ///< what is dialled when ask_target is not set
@@ -35,13 +58,11 @@ struct ClientConfig {
     BackoffConfig first_connect =
         BackoffConfig::first_connect();                   ///< until a connection opened for the first time
     BackoffConfig reconnect = BackoffConfig::reconnect(); ///< after that
-    BackoffConfig rejoin = BackoffConfig::rejoin();
-    unsigned max_attempts = 0; ///< consecutive connects that may fail; 0: no limit
+    unsigned max_attempts = 0;                            ///< consecutive connects that may fail; 0: no limit
+    InFlight in_flight = InFlight::fail;
 
-    std::size_t max_waiting_pushes = 1u << 18;  ///< not finished yet, of all channels: else buffer_full
-    std::size_t max_buffered_pushes = 1000;     ///< per channel, waiting for its join
-    std::size_t max_buffered_bytes = 16u << 20; ///< per channel: events and payloads of those
-    Overflow overflow = Overflow::reject_newest;
+    std::size_t max_waiting_pushes = 1u << 18; ///< not finished yet, of all channels: else buffer_full
+    ChannelConfig channel = {};                ///< of channels that name none of their own
     Limits limits = {};
 };
 

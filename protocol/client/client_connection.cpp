@@ -102,6 +102,10 @@ void ClientMachine::State::handle_failed(TimePoint now, CloseInfo info) {
     }
     Error why = make_error(Errc::connect_failed, "no connection, and no attempt is left", Origin::transport);
     if (info.error) why.detail = info.error->detail;
+    give_up(now, why, std::move(info));
+}
+
+void ClientMachine::State::give_up(TimePoint now, const Error& why, std::optional<CloseInfo> info) {
     retry.reset();
     deadline.reset();
     change_socket(SocketState::idle, std::move(info));
@@ -149,9 +153,12 @@ void ClientMachine::State::handle_connection_timeout(TimePoint now) {
 void ClientMachine::State::handle_heartbeat_timeout(TimePoint now) {
     switch (heartbeat.due(now)) {
     case Heartbeat::Due::nothing: return;
-    case Heartbeat::Due::send: return heartbeat.handle_sent(now, send_heartbeat());
+    case Heartbeat::Due::send:
+        heartbeat.handle_sent(now, send_heartbeat());
+        return out.add(event::HeartbeatChanged{HeartbeatStatus::sent, Duration{0}});
     case Heartbeat::Due::lost: break;
     }
+    out.add(event::HeartbeatChanged{HeartbeatStatus::timeout, Duration{0}});
     // phoenix.js 1.8.16 socket.js heartbeatTimeout: does not wait until a peer that is gone has closed too.
     out.add(act::Close{conn_id(), 1000, "heartbeat timeout"});
     CloseInfo info;

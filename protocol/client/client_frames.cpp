@@ -48,7 +48,7 @@ void ClientMachine::State::handle_frame(TimePoint now, Opcode opcode, std::strin
 void ClientMachine::State::handle_reply(TimePoint now, const FrameView& frame, EventKind kind) {
     const std::uint64_t ref = parse_ref(frame.ref);
     if (const auto round_trip = heartbeat.handle_reply(now, ref))
-        return out.add(event::HeartbeatDone{*round_trip});
+        return out.add(event::HeartbeatChanged{HeartbeatStatus::ok, *round_trip});
     const PushRecord* found = pushes.find_ref(ref);
     if (found == nullptr) return out.add(event::Unclaimed{frame, kind});
     const PushRecord record = *found;
@@ -90,13 +90,15 @@ void ClientMachine::State::handle_end(TimePoint now, const FrameView& frame, Eve
     const Error why = with_reply(
         Errc::channel_closed, closed ? "the server closed the channel" : "the channel crashed at the server",
         {}, frame.payload);
-    if (closed) return close_channel(now, *channel, ChannelMachine::Gap::keep, failed(why), why, why);
+    if (closed && channel->after_close() == AfterClose::stay_closed) {
+        return close_channel(now, *channel, ChannelMachine::Gap::keep, failed(why), why, why);
+    }
     if (channel->state() == ChannelState::joining) return fail_join(now, *channel, why, failed(why));
     const ChannelState from = channel->state();
     channel->handle_error(now);
     change_channel(*channel, from, why);
-    finish_all(channel->pushes, Which::sent_pushes, failed(why));
-    schedule_rejoin(now, *channel);
+    fail_in_flight(*channel, why);
+    schedule_rejoin(now, *channel, why);
 }
 
 void ClientMachine::State::handle_message(const FrameView& frame, EventKind kind) {

@@ -32,14 +32,20 @@ void ClientMachine::reconnect_now(TimePoint now) {
     state_->reconnect_now(now);
 }
 
-ChannelId ClientMachine::add_channel(std::string topic, std::string join_json) {
+void ClientMachine::give_up(TimePoint now, ConnId conn, const Error& why) {
     state_->out.begin();
-    return state_->add_channel(std::move(topic), JoinParams::given, std::move(join_json));
+    if (state_->state == SocketState::waiting && state_->conn_id() == conn) state_->give_up(now, why);
 }
 
-ChannelId ClientMachine::add_asking_channel(std::string topic) {
+ChannelId ClientMachine::add_channel(std::string topic, std::string join_json,
+                                     const std::optional<ChannelConfig>& config) {
     state_->out.begin();
-    return state_->add_channel(std::move(topic), JoinParams::asked, {});
+    return state_->add_channel(std::move(topic), JoinParams::given, std::move(join_json), config);
+}
+
+ChannelId ClientMachine::add_asking_channel(std::string topic, const std::optional<ChannelConfig>& config) {
+    state_->out.begin();
+    return state_->add_channel(std::move(topic), JoinParams::asked, {}, config);
 }
 
 void ClientMachine::set_join_payload(ChannelId id, std::string join_json) {
@@ -78,6 +84,11 @@ PushId ClientMachine::leave(TimePoint now, ChannelId id, Duration timeout) {
     state_->out.begin();
     ChannelMachine* channel = state_->find(id);
     return channel ? state_->leave(now, *channel, timeout) : state_->fail_now(dead_channel());
+}
+
+void ClientMachine::give_up(TimePoint now, ChannelId id, const Error& why) {
+    state_->out.begin();
+    if (ChannelMachine* channel = state_->find(id)) state_->give_up(now, *channel, why);
 }
 
 PushId ClientMachine::ping(TimePoint now, Duration timeout) {

@@ -36,11 +36,14 @@ public:
     /// "The network is back": skips the wait of the backoff and starts its ladder anew. Closes nothing that
     /// is open.
     void reconnect_now(TimePoint now);
+    /// While waiting after this connection: does not dial again. As after the last of
+    /// ClientConfig::max_attempts, everything that waits finishes with `why`.
+    void give_up(TimePoint now, ConnId, const Error& why);
 
     /// `join_json`: the payload of phx_join, kept for rejoins.
-    ChannelId add_channel(std::string topic, std::string join_json);
+    ChannelId add_channel(std::string topic, std::string join_json, const std::optional<ChannelConfig>& = {});
     /// The same, but act::PrepareJoin asks for the payload before each join.
-    ChannelId add_asking_channel(std::string topic);
+    ChannelId add_asking_channel(std::string topic, const std::optional<ChannelConfig>& = {});
     void set_join_payload(ChannelId, std::string join_json);
     /// Leaves it if joined and forgets it; its id is dead afterwards, its pushes finish with channel_closed.
     void remove_channel(TimePoint now, ChannelId);
@@ -54,6 +57,8 @@ public:
     /// invalid_payload.
     Result<void> send(TimePoint now, ChannelId, std::string_view event, Opcode, std::string_view payload);
     PushId leave(TimePoint now, ChannelId, Duration timeout = Duration{0});
+    /// While errored: closes it with `why` instead of joining again.
+    void give_up(TimePoint now, ChannelId, const Error& why);
     /// A heartbeat of one's own; its outcome has the round trip.
     PushId ping(TimePoint now, Duration timeout = Duration{0});
     /// Gives up waiting: finishes with Errc::cancelled if it had not finished.

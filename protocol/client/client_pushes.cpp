@@ -85,7 +85,7 @@ Result<PushId> ClientMachine::State::buffer(TimePoint now, ChannelMachine& chann
 Result<void> ClientMachine::State::make_room(ChannelMachine& channel, std::size_t bytes) {
     SendBuffer& waiting = channel.waiting;
     if (waiting.fits(bytes)) return {};
-    if (config.overflow == Overflow::reject_newest || !waiting.could_fit(bytes)) {
+    if (channel.overflow() == Overflow::reject_newest || !waiting.could_fit(bytes)) {
         return phx::fail(Errc::buffer_full, "too much waits for the join of this channel");
     }
     const Error dropped =
@@ -175,6 +175,11 @@ void ClientMachine::State::finish_all(const PushList& list, Which which, const P
         if (chosen(*r)) finish(r->id, outcome);
         r = next;
     }
+}
+
+/// Nobody can answer any more what was sent over this connection to this instance of the channel.
+void ClientMachine::State::fail_in_flight(ChannelMachine& channel, const Error& why) {
+    if (config.in_flight == InFlight::fail) finish_all(channel.pushes, Which::sent_pushes, failed(why));
 }
 
 void ClientMachine::State::handle_push_timeouts(TimePoint now) {

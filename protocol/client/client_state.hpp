@@ -49,6 +49,7 @@ struct ClientMachine::State {
     void handle_heartbeat_timeout(TimePoint now);
     void handle_lost(TimePoint now, CloseInfo);
     void handle_failed(TimePoint now, CloseInfo);
+    void give_up(TimePoint now, const Error& why, std::optional<CloseInfo> = {});
     void change_socket(SocketState to, std::optional<CloseInfo> why = {});
     bool is_current(ConnId id) const noexcept {
         return static_cast<std::uint64_t>(id) == conn && has_connection();
@@ -60,7 +61,8 @@ struct ClientMachine::State {
     ConnId conn_id() const noexcept { return ConnId{conn}; }
 
     // ---- channels
-    ChannelId add_channel(std::string topic, JoinParams, std::string join_json);
+    ChannelId add_channel(std::string topic, JoinParams, std::string join_json,
+                          const std::optional<ChannelConfig>&);
     void set_join_payload(ChannelMachine&, std::string json);
     void remove_channel(TimePoint now, ChannelMachine&);
     ChannelMachine* find(ChannelId id) noexcept;
@@ -78,7 +80,8 @@ struct ClientMachine::State {
     void handle_join_ok(TimePoint now, ChannelMachine&, const PushOutcome&);
     void fail_join(TimePoint now, ChannelMachine&, const Error& why, const PushOutcome& joins);
     void handle_join_timeout(TimePoint now, ChannelMachine&);
-    void schedule_rejoin(TimePoint now, ChannelMachine&);
+    void schedule_rejoin(TimePoint now, ChannelMachine&, const Error& why);
+    void give_up(TimePoint now, ChannelMachine&, const Error& why);
     void settle_rejoins();
     void handle_rejoins(TimePoint now);
     void close_channel(TimePoint now, ChannelMachine&, ChannelMachine::Gap, const PushOutcome& leaves,
@@ -111,6 +114,7 @@ struct ClientMachine::State {
     void fail(PushId, const Error&);
     enum class Which : std::uint8_t { all, sent_pushes, joins, leaves };
     void finish_all(const PushList&, Which, const PushOutcome&);
+    void fail_in_flight(ChannelMachine&, const Error&);
     void handle_push_timeouts(TimePoint now);
     bool is_full() const noexcept { return pushes.size() >= config.max_waiting_pushes; }
     TimePoint deadline_of(TimePoint now, Duration timeout) const noexcept {

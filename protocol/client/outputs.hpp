@@ -28,6 +28,12 @@ enum class SocketState : std::uint8_t {
 
 enum class ChannelState : std::uint8_t { closed, joining, joined, leaving, errored };
 
+enum class HeartbeatStatus : std::uint8_t {
+    sent,
+    ok,
+    timeout, ///< the connection counts as lost
+};
+
 /// How a connection, or an attempt at one, ended.
 struct CloseInfo {
     std::uint16_t code =
@@ -112,8 +118,9 @@ struct PushFinished {
     PushId push;
     PushOutcome outcome;
 };
-struct HeartbeatDone {
-    Duration round_trip;
+struct HeartbeatChanged {
+    HeartbeatStatus status;
+    Duration round_trip; ///< when it was answered
 };
 /// A frame of the peer that could not be read (Origin::peer), or what send() had accepted and what was then
 /// not sent (Origin::local: buffer_full, timeout, or why its channel ended). The connection lives on.
@@ -130,6 +137,6 @@ struct Gap {
 using Output =
     std::variant<act::Prepare, act::Open, act::Send, act::Close, act::PrepareJoin, event::SocketChanged,
                  event::ChannelChanged, event::MessageArrived, event::Unclaimed, event::PushFinished,
-                 event::HeartbeatDone, event::FrameDropped, event::Gap>;
+                 event::HeartbeatChanged, event::FrameDropped, event::Gap>;
 
 } // namespace phx::protocol

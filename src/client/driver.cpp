@@ -31,9 +31,9 @@ protocol::ClientConfig config_of(const SocketSetup& setup) {
     config.stable_after = setup.retry.stable_after;
     config.first_connect = backoff_of(setup.retry.first_connect);
     config.reconnect = backoff_of(setup.retry.reconnect);
-    config.rejoin = backoff_of(setup.retry.rejoin);
+    config.channel.rejoin = backoff_of(setup.retry.rejoin);
     config.max_attempts = setup.retry.max_attempts;
-    config.max_buffered_pushes = setup.max_buffered_messages;
+    config.channel.max_buffered_pushes = setup.max_buffered_messages;
     config.limits.max_frame_bytes = setup.max_message_bytes;
     return config;
 }

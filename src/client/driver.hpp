@@ -75,7 +75,7 @@ private:
     void tell(protocol::event::MessageArrived&);
     void tell(protocol::event::Unclaimed&);
     void tell(protocol::event::PushFinished&);
-    void tell(protocol::event::HeartbeatDone&);
+    void tell(protocol::event::HeartbeatChanged&);
     void tell(protocol::event::FrameDropped&);
     void tell(protocol::event::Gap&);
     template <class Other> void tell(Other&) {} // orders

@@ -10,6 +10,8 @@ static_assert(static_cast<int>(phx::SocketState::waiting) ==
               static_cast<int>(protocol::SocketState::waiting));
 static_assert(static_cast<int>(phx::ChannelState::errored) ==
               static_cast<int>(protocol::ChannelState::errored));
+static_assert(static_cast<int>(phx::HeartbeatStatus::timeout) ==
+              static_cast<int>(protocol::HeartbeatStatus::timeout));
 static_assert(static_cast<int>(phx::Jitter::equal) == static_cast<int>(protocol::Jitter::equal));
 
 ChannelCore* Driver::find(protocol::ChannelId id) noexcept {
@@ -63,8 +65,8 @@ void Driver::tell(protocol::event::PushFinished& news) {
         std::move(outcome.error));
 }
 
-void Driver::tell(protocol::event::HeartbeatDone& news) {
-    core_->heartbeat.run(guard(), Micros(news.round_trip));
+void Driver::tell(protocol::event::HeartbeatChanged& news) {
+    core_->heartbeat.run(guard(), static_cast<phx::HeartbeatStatus>(news.status), Micros(news.round_trip));
 }
 
 void Driver::tell(protocol::event::FrameDropped& news) { core_->report(std::move(news.error)); }

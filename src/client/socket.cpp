@@ -105,7 +105,7 @@ HandlerId Socket::on_message(Function<void(const Message&)> handler) {
 HandlerId Socket::on_state(Function<void(SocketState, SocketState)> handler) {
     return add_handler(core_, &SocketCore::changed, std::move(handler));
 }
-HandlerId Socket::on_heartbeat(Function<void(Micros)> handler) {
+HandlerId Socket::on_heartbeat(Function<void(HeartbeatStatus, Micros)> handler) {
     return add_handler(core_, &SocketCore::heartbeat, std::move(handler));
 }
 

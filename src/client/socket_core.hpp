@@ -112,7 +112,7 @@ public:
     HandlerList<void(const Error&)> failed;
     HandlerList<void(const Message&)> message;
     HandlerList<void(SocketState, SocketState)> changed;
-    HandlerList<void(Micros)> heartbeat;
+    HandlerList<void(HeartbeatStatus, Micros)> heartbeat;
 
     /// Runs what the loop thread has posted so far. True if there was anything.
     bool run_commands();

@@ -177,16 +177,20 @@ TEST(Socket, DisconnectsWithACodeAndStaysAway) {
 
 TEST(Socket, BeatsAndReportsTheRoundTrip) {
     ScriptedServer server;
-    Inbox<Micros> beats;
+    Inbox<HeartbeatStatus> beats;
     Loop loop;
     SocketOptions options = quick();
     options.heartbeat_interval = 5ms;
     Socket socket(loop, server.url(), std::move(options));
-    socket.on_heartbeat([&](Micros round_trip) { beats.add(round_trip); });
+    socket.on_heartbeat([&](HeartbeatStatus status, Micros round_trip) {
+        EXPECT_EQ(status == HeartbeatStatus::ok, round_trip > Micros{0});
+        beats.add(status);
+    });
     socket.connect();
     Peer peer = server.accept_upgraded();
     for (int i = 0; i < 2; ++i) peer.reply(peer.expect("heartbeat"), "ok");
-    EXPECT_EQ(beats.wait_for(2).size(), 2u);
+    using enum HeartbeatStatus;
+    EXPECT_EQ(beats.wait_for(4), (std::vector{sent, ok, sent, ok}));
 }
 
 TEST(Socket, ReconnectsWhenAHeartbeatIsLost) {

@@ -18,9 +18,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     config.vsn = (flags & 1) != 0 ? Vsn::v1 : Vsn::v2;
     config.ask_target = (flags & 2) != 0;
     config.max_attempts = (flags & 4) != 0 ? 3 : 0;
-    config.overflow = (flags & 8) != 0 ? Overflow::drop_oldest : Overflow::reject_newest;
+    config.channel.overflow = (flags & 8) != 0 ? Overflow::drop_oldest : Overflow::reject_newest;
     config.heartbeat_interval = std::chrono::seconds((flags & 16) != 0 ? 3 : 30);
-    config.max_buffered_pushes = 5;
+    config.channel.max_buffered_pushes = 5;
     config.max_waiting_pushes = 40;
     const auto choose = [&](std::size_t n) {
         const std::size_t high = n > 256 ? byte() << 16 : 0;

@@ -103,7 +103,10 @@ public:
         if (!p.response.empty()) line += " " + printable(p.response);
         return p.elapsed > Duration{0} ? line + " after " + in_ms(p.elapsed) : line;
     }
-    std::string operator()(const event::HeartbeatDone& o) const { return "heartbeat " + in_ms(o.round_trip); }
+    std::string operator()(const event::HeartbeatChanged& o) const {
+        if (o.status == HeartbeatStatus::ok) return "heartbeat " + in_ms(o.round_trip);
+        return o.status == HeartbeatStatus::sent ? "heartbeat sent" : "heartbeat timeout";
+    }
     std::string operator()(const event::FrameDropped& o) const {
         return "dropped (" + o.error.code.message() + ")";
     }
@@ -134,8 +137,10 @@ public:
         machine.disconnect(now, code, why), drain();
     }
     void reconnect_now() { machine.reconnect_now(now), drain(); }
-    ChannelId add(std::string topic, std::string json = "{}") {
-        const ChannelId id = machine.add_channel(topic, std::move(json));
+    void give_up(const Error& why) { machine.give_up(now, conn, why), drain(); }
+    void give_up(ChannelId c, const Error& why) { machine.give_up(now, c, why), drain(); }
+    ChannelId add(std::string topic, std::string json = "{}", const std::optional<ChannelConfig>& own = {}) {
+        const ChannelId id = machine.add_channel(topic, std::move(json), own);
         topics[id] = std::move(topic);
         return id;
     }
@@ -273,7 +278,7 @@ inline ClientConfig exact_config() {
     config.target.url = "ws://host/socket/websocket?vsn=2.0.0";
     config.first_connect.jitter = Jitter::none;
     config.reconnect.jitter = Jitter::none;
-    config.rejoin.jitter = Jitter::none;
+    config.channel.rejoin.jitter = Jitter::none;
     return config;
 }
 

@@ -10,9 +10,9 @@ using namespace std::chrono_literals;
 TimePoint at(Duration d) { return TimePoint{} + d; }
 
 ChannelMachine make() {
-    BackoffConfig rejoin = BackoffConfig::rejoin();
-    rejoin.jitter = Jitter::none;
-    return {ChannelId{1}, "room:a", JoinParams::given, rejoin, SendBuffer(10, 1000)};
+    ChannelConfig config;
+    config.rejoin.jitter = Jitter::none;
+    return {ChannelId{1}, "room:a", JoinParams::given, config};
 }
 
 TEST(ChannelMachine, SetsDefaults) {

@@ -337,7 +337,7 @@ TEST(ClientConnection, HandlesATimeoutEarlyLateOrTwice) {
     d.pass(100s);
     d.timeout();
     d.timeout();
-    EXPECT_EQ(d.take(), (Lines{R"(send [null,"1","phoenix","heartbeat",{}])"}));
+    EXPECT_EQ(d.take(), (Lines{R"(send [null,"1","phoenix","heartbeat",{}])", "heartbeat sent"}));
     EXPECT_EQ(d.next(), Duration(10s));
 }
 

@@ -228,7 +228,7 @@ TEST(ClientChannels, DoesNotSendParamsThatWereSetToNoJson) {
 
 TEST(ClientChannels, DoesNotSpinWhenARejoinFailsAtOnceAndIsDueAtOnce) {
     ClientConfig config = exact_config();
-    config.rejoin.steps = {};
+    config.channel.rejoin.steps = {};
     ClientDriver d = open_driver(config);
     const ChannelId c = joined(d, "room:a", "1");
     d.machine.set_join_payload(c, "nonsense");

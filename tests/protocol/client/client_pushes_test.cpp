@@ -241,7 +241,7 @@ TEST(ClientPushes, RefusesBinaryOverV1) {
 
 TEST(ClientPushes, RejectsTheNewestWhenTheBufferIsFull) {
     ClientConfig config = exact_config();
-    config.max_buffered_pushes = 2;
+    config.channel.max_buffered_pushes = 2;
     ClientDriver d = open_driver(config);
     const ChannelId c = d.add("room:a");
     d.join(c);
@@ -257,9 +257,9 @@ TEST(ClientPushes, RejectsTheNewestWhenTheBufferIsFull) {
 
 TEST(ClientPushes, DropsTheOldestWhenToldSo) {
     ClientConfig config = exact_config();
-    config.max_buffered_pushes = 2;
-    config.max_buffered_bytes = 100;
-    config.overflow = Overflow::drop_oldest;
+    config.channel.max_buffered_pushes = 2;
+    config.channel.max_buffered_bytes = 100;
+    config.channel.overflow = Overflow::drop_oldest;
     ClientDriver d = open_driver(config);
     const ChannelId c = d.add("room:a");
     d.join(c);

@@ -154,9 +154,9 @@ void run_seed(std::uint64_t seed, int operations) {
     config.vsn = random.below(4) == 0 ? Vsn::v1 : Vsn::v2;
     config.ask_target = random.below(3) == 0;
     config.max_attempts = random.below(3) == 0 ? 3 : 0;
-    config.max_buffered_pushes = 5;
+    config.channel.max_buffered_pushes = 5;
     config.max_waiting_pushes = 40;
-    config.overflow = random.below(2) == 0 ? Overflow::reject_newest : Overflow::drop_oldest;
+    config.channel.overflow = random.below(2) == 0 ? Overflow::reject_newest : Overflow::drop_oldest;
     config.heartbeat_interval = random.below(2) == 0 ? 3s : 30s;
     ClientOperations operate(config,
                              [&](std::size_t n) { return static_cast<std::size_t>(random.below(n)); });
