@@ -78,7 +78,8 @@ public:
     iterator end() const noexcept { return iterator(entries_->end()); }
     std::size_t size() const noexcept { return entries_->size(); }
     bool empty() const noexcept { return entries_->empty(); }
-    const PresenceEntry& operator[](std::size_t i) const noexcept { return *(*entries_)[i]; }
+    const PresenceEntry& operator[](std::size_t i) const& noexcept { return *(*entries_)[i]; }
+    PresenceEntry operator[](std::size_t i) && { return *(*entries_)[i]; } // outlives the temporary
 
 private:
     std::shared_ptr<const std::vector<PresencePtr>> entries_;
