@@ -8,6 +8,7 @@
 #include "phx/loop.hpp"
 #include "phx/message.hpp"
 #include "phx/options.hpp"
+#include "phx/presence.hpp"
 #include "phx/push.hpp"
 #include "phx/result.hpp"
 #include "phx/scoped_handler.hpp"
