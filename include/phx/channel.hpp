@@ -4,6 +4,7 @@
 #include "phx/function.hpp"
 #include "phx/json.hpp"
 #include "phx/message.hpp"
+#include "phx/provider.hpp"
 #include "phx/push.hpp"
 
 #include <cstdint>
@@ -76,6 +77,17 @@ public:
 
     /// Messages of this event. Replies go to their pushes and are not seen here.
     HandlerId on(std::string_view event, Function<void(const Message&)>);
+    /// The same, with the payload as a T that nlohmann::json can make (`from_json`). A payload that does not
+    /// fit is reported to `Socket::on_error` as `Errc::invalid_payload`, and the handler is not called.
+    template <class T, class Handler> HandlerId on(std::string_view event, Handler handler) {
+        return on(event, [handler = std::move(handler), channel = *this](const Message& message) mutable {
+            if (auto value = message.as<T>()) {
+                handler(*value);
+            } else {
+                channel.report(std::move(value).error());
+            }
+        });
+    }
     /// Messages of every event, after the handlers of the event itself.
     HandlerId on_any(Function<void(const Message&)>);
     /// `why` is set when the channel failed or was closed by the server; it is valid during the call.
@@ -87,15 +99,16 @@ public:
 
     /// The payload of later joins. Throws std::invalid_argument when a string in it is not UTF-8.
     void set_params(const Json& params) { set_params_text(payload_argument(params)); }
-    /// `provider` returns a Json and is evaluated on the loop thread before each join and rejoin.
-    template <class F>
-    requires std::is_invocable_r_v<Json, F&>
-    void set_params(F provider) {
-        set_params_provider([provider = std::move(provider)]() mutable { return payload_text(provider()); });
+    /// Asked before each join and rejoin, which waits for a late answer until its timeout.
+    void set_params(Provider<Json> provider) {
+        set_params_provider(
+            std::move(provider).mapped<std::string>([](const Json& v) { return payload_text(v); }));
     }
 
     friend bool operator==(const Channel& a, const Channel& b) noexcept { return a.core_ == b.core_; }
 
+    /// @internal For `Socket::on_error`.
+    void report(Error) const;
     /// @internal
     explicit Channel(std::shared_ptr<shell::ChannelCore> core) noexcept : core_(std::move(core)) {}
     /// @internal
@@ -106,7 +119,7 @@ private:
     Push failed_push(Error);
     Result<void> send_ready(std::string_view event, protocol::Opcode, std::string_view payload);
     void set_params_text(std::string json);
-    void set_params_provider(Function<Result<std::string>()>);
+    void set_params_provider(Provider<std::string>);
 
     std::shared_ptr<shell::ChannelCore> core_;
 };

@@ -38,6 +38,17 @@ inline Result<Json> parse_json(std::string_view text) {
     return value;
 }
 
+/// A JSON value as a T that nlohmann::json can make. Never throws. Errors: invalid_payload, with the reason.
+template <class T> Result<T> json_as(const Result<Json>& value) {
+    if (!value) return Failure{value.error()};
+    try {
+        return value->get<T>();
+    } catch (const std::exception& e) {
+        return fail(Errc::invalid_payload, std::string("the payload does not fit the type: ") + e.what(),
+                    Origin::peer);
+    }
+}
+
 /// The text of a payload. `null` becomes `{}`: phoenix.js sends `payload || {}`, and nlohmann makes a null of
 /// a `{}` given as an argument. Never throws. Errors: invalid_utf8 (a string that is not UTF-8).
 inline Result<std::string> payload_text(const Json& payload) {

@@ -2,9 +2,11 @@
 
 #include "phx/export.hpp"
 #include "phx/function.hpp"
+#include "phx/json.hpp"
 
 #include <cstddef>
 #include <memory>
+#include <optional>
 
 namespace phx {
 
@@ -18,6 +20,12 @@ struct LoopOptions {
         caller,     ///< nothing happens outside `run()`, `poll()` and `Push::wait()`
     };
     Run run = Run::own_thread;
+    /// Where handlers run, if not on the loop thread: takes a call, from the loop thread, and runs it soon,
+    /// one at a time and in order (the post() of a GUI or of an executor). Handlers, callbacks of pushes and
+    /// coroutines go this way and own what they are given; providers, predicates, the logger and the frame
+    /// tap stay on the loop thread. `Push::wait()` and `future()` do not need it and may be used there.
+    /// Handlers that have not run when their Socket is destroyed never do; callbacks of pushes do, each once.
+    Function<void(Function<void()>)> dispatch = {};
 };
 
 /// Where sockets and servers live: one libuv loop and one libwebsockets context, one thread. Handlers of
@@ -42,6 +50,11 @@ public:
     /// `Run::caller`: handles what is due now and never blocks. Returns how many callbacks of the network,
     /// timers and posted calls it ran.
     std::size_t poll();
+    /// `Run::caller` inside a loop of another library: a descriptor that is readable when `poll()` is due,
+    /// ...
+    int fd() const noexcept;
+    /// ... which it also is after this time, if there is one. Ask again after each `poll()`.
+    std::optional<Millis> next_timeout() const;
     /// Any thread, and signal handlers: `run()` returns after the current callback; a `stop()` before `run()`
     /// is not lost. Without effect on `Run::own_thread`, which ends with its destructor.
     void stop() noexcept;

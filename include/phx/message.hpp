@@ -41,6 +41,9 @@ public:
         return parse_json(frame_.payload);
     }
 
+    /// The payload as a T that nlohmann::json can make (`from_json`). Errors: invalid_payload.
+    template <class T> Result<T> as() const { return json_as<T>(json()); }
+
     /// A message that owns its bytes and may go to any thread.
     Message own() const;
 
@@ -71,6 +74,8 @@ public:
         if (response_.empty()) return Json(Json::object());
         return parse_json(response_);
     }
+    /// The response as a T that nlohmann::json can make (`from_json`). Errors: invalid_payload.
+    template <class T> Result<T> as() const { return json_as<T>(json()); }
     /// From sending to the reply.
     Micros elapsed() const noexcept { return elapsed_; }
 

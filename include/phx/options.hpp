@@ -2,8 +2,11 @@
 
 #include "phx/function.hpp"
 #include "phx/json.hpp"
+#include "phx/logger.hpp"
 #include "phx/protocol/endpoint.hpp"
 #include "phx/protocol/frame.hpp"
+#include "phx/provider.hpp"
+#include "phx/retry_options.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -19,38 +22,6 @@ using protocol::Direction;
 using protocol::Opcode;
 using protocol::Vsn;
 
-/// How the steps of a `Ladder` are spread, so that many clients do not come back in the same moment.
-enum class Jitter : std::uint8_t {
-    none,  ///< the steps as they are, as phoenix.js
-    full,  ///< uniform in [0, step)
-    equal, ///< uniform in [step / 2, step)
-};
-
-/// Delays between attempts; the last one repeats.
-struct Ladder {
-    std::vector<Millis> steps = {};
-    Jitter jitter = Jitter::full;
-};
-
-/// When to dial and to join again. The server's Retry-After, if it sends one, is the least delay.
-struct RetryOptions {
-    /// Until a connection opened for the first time: phoenix.js reconnectAfterMs, with jitter.
-    Ladder first_connect = {{Millis(10), Millis(50), Millis(100), Millis(150), Millis(200), Millis(250),
-                             Millis(500), Millis(1000), Millis(2000), Millis(5000)},
-                            Jitter::equal};
-    /// After a connection that had been open: within a second, then slower; full jitter, so that a restarted
-    /// server is not stampeded.
-    Ladder reconnect = {{Millis(1000), Millis(1000), Millis(2000), Millis(5000), Millis(10'000)},
-                        Jitter::full};
-    /// Of a channel that crashed or was refused: phoenix.js rejoinAfterMs, with jitter.
-    Ladder rejoin = {{Millis(1000), Millis(2000), Millis(5000), Millis(10'000)}, Jitter::equal};
-    /// A connection that lasted this long starts the ladder anew when it ends.
-    Millis stable_after{10'000};
-    /// Consecutive attempts that may fail; then the socket becomes idle and reports the last error. 0: no
-    /// limit.
-    unsigned max_attempts = 0;
-};
-
 /// Trust and identity of a wss connection. The server's certificate and name are verified unless
 /// `verify_peer` is false. Files are PEM.
 struct TlsOptions {
@@ -64,11 +35,12 @@ struct TlsOptions {
 struct SocketOptions {
     /// Query parameters of the URL, an object; nested ones become `a[b]=c`, as in phoenix.js.
     Json params = Json::object();
-    /// Evaluated on the loop thread before each attempt to connect, instead of `params`.
-    Function<Json()> params_provider = {};
-    /// Evaluated on the loop thread before each attempt; the token travels as a subprotocol, not in the URL.
-    /// An empty string means no token.
-    Function<std::string()> auth_token = {};
+    /// Asked before each attempt to connect, instead of `params`.
+    Provider<Json> params_provider = {};
+    /// Asked before each attempt; the token travels as a subprotocol, not in the URL. An empty string means
+    /// no token. An attempt waits for a late answer until its `connect_timeout`, the next one goes on
+    /// waiting.
+    Provider<std::string> auth_token = {};
     /// Further headers of the upgrade request, in this order (Authorization, Cookie, Origin, ...).
     std::vector<std::pair<std::string, std::string>> headers = {};
     Vsn vsn = Vsn::v2;
@@ -83,6 +55,7 @@ struct SocketOptions {
     /// How long a heartbeat may stay unanswered before the connection counts as lost.
     Millis heartbeat_timeout{10'000};
     RetryOptions retry = {};
+    InFlight in_flight = InFlight::fail;
 
     /// A larger message from the server closes the connection with 1009.
     std::size_t max_message_bytes = 8u << 20;
@@ -92,6 +65,9 @@ struct SocketOptions {
     std::size_t max_buffered_bytes = 64u << 20;
     TlsOptions tls = {};
 
+    /// What the socket does, in words. Not set: nothing is logged.
+    Logger logger = {};
+    LogLevel log_level = LogLevel::info;
     /// Sees every frame of the protocol on the loop thread, as it is on the wire: for debugging. Beware of
     /// tokens in join payloads.
     Function<void(Direction, Opcode, std::string_view frame)> frame_tap = {};
@@ -100,30 +76,30 @@ struct SocketOptions {
 /// @internal The options as they cross the compiled interface: without JSON types.
 struct SocketSetup {
     std::vector<protocol::Param> params;
-    Function<std::vector<protocol::Param>()> params_provider;
-    Function<std::string()> auth_token;
+    Provider<std::vector<protocol::Param>> params_provider;
+    Provider<std::string> auth_token;
     std::vector<std::pair<std::string, std::string>> headers;
     Vsn vsn;
     Millis timeout, connect_timeout, heartbeat_interval, heartbeat_timeout;
     RetryOptions retry;
+    InFlight in_flight;
     std::size_t max_message_bytes, max_buffered_messages, max_buffered_bytes;
     TlsOptions tls;
+    Logger logger;
+    LogLevel log_level;
     Function<void(Direction, Opcode, std::string_view)> frame_tap;
 
     explicit SocketSetup(SocketOptions options)
-        : params(query_params(options.params)), auth_token(std::move(options.auth_token)),
-          headers(std::move(options.headers)), vsn(options.vsn), timeout(options.timeout),
-          connect_timeout(options.connect_timeout), heartbeat_interval(options.heartbeat_interval),
-          heartbeat_timeout(options.heartbeat_timeout), retry(std::move(options.retry)),
+        : params(query_params(options.params)),
+          params_provider(param_list(std::move(options.params_provider))),
+          auth_token(std::move(options.auth_token)), headers(std::move(options.headers)), vsn(options.vsn),
+          timeout(options.timeout), connect_timeout(options.connect_timeout),
+          heartbeat_interval(options.heartbeat_interval), heartbeat_timeout(options.heartbeat_timeout),
+          retry(std::move(options.retry)), in_flight(options.in_flight),
           max_message_bytes(options.max_message_bytes), max_buffered_messages(options.max_buffered_messages),
           max_buffered_bytes(options.max_buffered_bytes), tls(std::move(options.tls)),
-          frame_tap(std::move(options.frame_tap)) {
-        if (options.params_provider) {
-            params_provider = [provider = std::move(options.params_provider)]() mutable {
-                return query_params(provider());
-            };
-        }
-    }
+          logger(std::move(options.logger)), log_level(options.log_level),
+          frame_tap(std::move(options.frame_tap)) {}
 
     /// Throws std::invalid_argument when `params` is no object, or a string in it is not UTF-8.
     static std::vector<protocol::Param> query_params(const Json& params) {
@@ -134,6 +110,16 @@ struct SocketSetup {
             list.push_back({name, value.is_null() ? std::string("null") : payload_argument(value)});
         }
         return list;
+    }
+    static Provider<std::vector<protocol::Param>> param_list(Provider<Json> provider) {
+        return std::move(provider).mapped<std::vector<protocol::Param>>(
+            [](const Json& params) -> Result<std::vector<protocol::Param>> {
+                try {
+                    return query_params(params);
+                } catch (const std::invalid_argument& e) {
+                    return fail(Errc::invalid_argument, e.what());
+                }
+            });
     }
 };
 

@@ -4,6 +4,7 @@
 #include "phx/export.hpp"
 #include "phx/loop.hpp"
 #include "phx/options.hpp"
+#include "phx/stats.hpp"
 
 #include <cstdint>
 #include <memory>
@@ -67,11 +68,11 @@ public:
     void reconnect_now();
     SocketState state() const noexcept;
 
-    /// The channel of that topic: the existing one, whose params stay as they are, or a new one. `params` is
-    /// the payload of its joins. Throws std::invalid_argument for an empty topic and for
-    /// params that are not UTF-8; the join of a topic that is not UTF-8 fails.
-    Channel channel(std::string topic, const Json& params = Json::object()) {
-        return channel_text(std::move(topic), payload_argument(params));
+    /// The channel of that topic: the existing one, whose params and options stay as they are, or a new one.
+    /// `params` is the payload of its joins. Throws std::invalid_argument for an empty topic, for params that
+    /// are not UTF-8 and for options that cannot be used; the join of a topic that is not UTF-8 fails.
+    Channel channel(std::string topic, const Json& params = Json::object(), ChannelOptions options = {}) {
+        return channel_text(std::move(topic), payload_argument(params), std::move(options));
     }
     /// Leaves it, if joined, and forgets it.
     void remove(const Channel&);
@@ -89,7 +90,13 @@ public:
     HandlerId on_state(Function<void(SocketState from, SocketState to)>);
     /// A heartbeat was sent, was answered (`round_trip` is set then), or was not answered in time.
     HandlerId on_heartbeat(Function<void(HeartbeatStatus, Micros round_trip)>);
+    /// More than 64 KiB had been waiting for the network, and now nothing is: a good moment to send more.
+    HandlerId on_drain(Function<void()>);
     void off(HandlerId);
+
+    SocketStats stats() const noexcept;
+    /// Waiting for the network at the moment, without what its library holds (up to 256 KiB).
+    std::size_t buffered_bytes() const noexcept;
 
     /// A heartbeat of one's own; the reply's `elapsed()` is the round trip. Errors: disconnected, timeout.
     Push ping();
@@ -99,7 +106,7 @@ public:
 
 private:
     Socket(Loop&, std::string url, SocketSetup);
-    Channel channel_text(std::string topic, std::string params);
+    Channel channel_text(std::string topic, std::string params, ChannelOptions);
 
     std::shared_ptr<shell::SocketCore> core_;
 };

@@ -9,8 +9,9 @@ std::string in_milliseconds(Duration d) {
     return std::to_string(std::chrono::duration_cast<std::chrono::milliseconds>(d).count()) + " ms";
 }
 
-/// Why channels are errored after a connection that had been open.
-Error lost_channel(const CloseInfo& info) {
+} // namespace
+
+Error connection_error(const CloseInfo& info) {
     if (info.error) return *info.error;
     Error error = make_error(Errc::server_closed, "the server closed the connection", Origin::peer);
     if (info.code == 1006) error = make_error(Errc::disconnected, "the connection broke", Origin::transport);
@@ -20,8 +21,6 @@ Error lost_channel(const CloseInfo& info) {
     error.detail = std::move(detail);
     return error;
 }
-
-} // namespace
 
 ClientMachine::State::State(ClientConfig c)
     : config(std::move(c)), random(config.seed), retry(config),
@@ -87,7 +86,7 @@ void ClientMachine::State::handle_closed(TimePoint now, ConnId id, CloseInfo inf
 void ClientMachine::State::handle_lost(TimePoint now, CloseInfo info) {
     heartbeat.stop();
     deadline = after(now, retry.handle_lost(now, info, random));
-    const Error why = lost_channel(info);
+    const Error why = connection_error(info);
     Error push =
         make_error(Errc::disconnected, "the connection was lost before the answer came", Origin::transport);
     push.detail = why.detail;

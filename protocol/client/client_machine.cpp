@@ -32,9 +32,9 @@ void ClientMachine::reconnect_now(TimePoint now) {
     state_->reconnect_now(now);
 }
 
-void ClientMachine::give_up(TimePoint now, ConnId conn, const Error& why) {
+void ClientMachine::give_up(TimePoint now, const Error& why) {
     state_->out.begin();
-    if (state_->state == SocketState::waiting && state_->conn_id() == conn) state_->give_up(now, why);
+    if (state_->state == SocketState::waiting) state_->give_up(now, why);
 }
 
 ChannelId ClientMachine::add_channel(std::string topic, std::string join_json,

@@ -36,9 +36,9 @@ public:
     /// "The network is back": skips the wait of the backoff and starts its ladder anew. Closes nothing that
     /// is open.
     void reconnect_now(TimePoint now);
-    /// While waiting after this connection: does not dial again. As after the last of
-    /// ClientConfig::max_attempts, everything that waits finishes with `why`.
-    void give_up(TimePoint now, ConnId, const Error& why);
+    /// While waiting: does not dial again. As after the last of ClientConfig::max_attempts, everything that
+    /// waits finishes with `why`.
+    void give_up(TimePoint now, const Error& why);
 
     /// `join_json`: the payload of phx_join, kept for rejoins.
     ChannelId add_channel(std::string topic, std::string join_json, const std::optional<ChannelConfig>& = {});

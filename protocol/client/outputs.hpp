@@ -43,6 +43,10 @@ struct CloseInfo {
     std::optional<Duration> retry_after = {}; ///< the server's Retry-After
 };
 
+/// The end of a connection, or of an attempt, as an error: what broke it, or server_closed or disconnected
+/// with the close code in its detail.
+Error connection_error(const CloseInfo&);
+
 /// What is dialled.
 struct Target {
     std::string url = {};          ///< complete: with /websocket, params and vsn

@@ -5,6 +5,7 @@
 #include "src/client/socket_core.hpp"
 
 #include <algorithm>
+#include <thread>
 #include <utility>
 
 namespace phx {
@@ -108,6 +109,8 @@ Result<void> Channel::send_binary(std::string_view event, Binary payload) {
     return send_ready(event, protocol::Opcode::binary, as_text(payload));
 }
 
+void Channel::report(Error error) const { core_->socket().report(std::move(error)); }
+
 HandlerId Channel::on(std::string_view event, Function<void(const Message&)> handler) {
     return add_handler<ChannelCore::MessageHandlers>(
         core_, std::move(handler), [event = std::string(event)](ChannelCore & channel) -> auto& {
@@ -136,10 +139,10 @@ void Channel::off(HandlerId id) {
 }
 
 void Channel::set_params_text(std::string json) {
-    set_params_provider([json = std::move(json)]() -> Result<std::string> { return json; });
+    set_params_provider([json = std::move(json)] { return json; });
 }
 
-void Channel::set_params_provider(Function<Result<std::string>()> provider) {
+void Channel::set_params_provider(Provider<std::string> provider) {
     core_->socket().post([channel = core_, provider = std::move(provider)](Driver* driver) mutable {
         if (driver && !channel->is_removed) channel->params_provider = std::move(provider);
     });
@@ -150,7 +153,7 @@ ScopedHandler::~ScopedHandler() {
     const auto slot = socket.handlers.kill(id_);
     if (!slot) return;
     socket.post([channel = channel_.core()](Driver*) { channel->sweep(); });
-    if (socket.loop().on_loop_thread()) return;
+    if (socket.loop().on_loop_thread() || slot->runner.load() == std::this_thread::get_id()) return;
     while (slot->running != 0) slot->running.wait(1);
 }
 

@@ -19,6 +19,8 @@ public:
         virtual void connection_opened(protocol::ConnId) = 0;
         /// A whole message; it lives until this returns.
         virtual void connection_message(protocol::ConnId, Opcode, std::string_view) = 0;
+        /// Bytes have left; `waiting` ones have not.
+        virtual void connection_wrote(std::size_t waiting) = 0;
         /// Once, last, and never inside a call of the connection. It may destroy the connection.
         virtual void connection_closed(protocol::ConnId, protocol::CloseInfo) = 0;
 
@@ -40,6 +42,7 @@ public:
     void send(Opcode, std::string_view message);
     /// The closing handshake, or the end of an attempt.
     void close(std::uint16_t code, std::string_view reason);
+    std::size_t buffered_bytes() const { return websocket_.output().size(); }
     /// Writes now what the kernel takes: for the last words before the loop ends.
     void flush_now() { tunnel_.flush_now(); }
 
@@ -47,7 +50,10 @@ private:
     void tunnel_opened() override;
     void tunnel_received(std::span<char> bytes) override;
     std::string_view tunnel_output() override { return websocket_.output(); }
-    void tunnel_wrote(std::size_t bytes) override { websocket_.consume_output(bytes); }
+    void tunnel_wrote(std::size_t bytes) override {
+        websocket_.consume_output(bytes);
+        listener_.connection_wrote(buffered_bytes());
+    }
     void tunnel_ended(TunnelEnd) override;
     void handle_reports();
     void settle();

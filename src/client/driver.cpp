@@ -8,7 +8,6 @@
 #include <utility>
 
 namespace phx::shell {
-namespace {
 
 protocol::BackoffConfig backoff_of(const Ladder& ladder) {
     protocol::BackoffConfig config;
@@ -16,6 +15,8 @@ protocol::BackoffConfig backoff_of(const Ladder& ladder) {
     config.jitter = static_cast<protocol::Jitter>(ladder.jitter);
     return config;
 }
+
+namespace {
 
 protocol::ClientConfig config_of(const SocketSetup& setup) {
     protocol::ClientConfig config;
@@ -33,6 +34,7 @@ protocol::ClientConfig config_of(const SocketSetup& setup) {
     config.reconnect = backoff_of(setup.retry.reconnect);
     config.channel.rejoin = backoff_of(setup.retry.rejoin);
     config.max_attempts = setup.retry.max_attempts;
+    config.in_flight = static_cast<protocol::InFlight>(setup.in_flight);
     config.channel.max_buffered_pushes = setup.max_buffered_messages;
     config.limits.max_frame_bytes = setup.max_message_bytes;
     return config;
@@ -42,10 +44,12 @@ protocol::ClientConfig config_of(const SocketSetup& setup) {
 
 Driver::Driver(std::shared_ptr<SocketCore> core, std::string endpoint, SocketSetup setup)
     : loop_(core->loop()), core_(std::move(core)), endpoint_(std::move(endpoint)), setup_(std::move(setup)),
-      machine_(config_of(setup_)), timer_(loop_, [this] {
-          machine_.handle_timeout(loop_.now());
-          pump();
-      }) {}
+      machine_(config_of(setup_)), timer_(loop_,
+                                          [this] {
+                                              machine_.handle_timeout(loop_.now());
+                                              pump();
+                                          }),
+      log_(std::move(setup_.logger), setup_.log_level) {}
 
 Driver::~Driver() = default;
 
@@ -86,8 +90,7 @@ void Driver::carry_out(protocol::Output& output) {
             using What = std::decay_t<decltype(what)>;
             using namespace protocol;
             if constexpr (std::is_same_v<What, act::Send>) {
-                tap(Direction::to_server, what.opcode, what.data);
-                if (ClientConnection* connection = find(what.conn)) connection->send(what.opcode, what.data);
+                send(what);
             } else if constexpr (std::is_same_v<What, act::Open>) {
                 open(what);
             } else if constexpr (std::is_same_v<What, act::Close>) {
@@ -96,25 +99,27 @@ void Driver::carry_out(protocol::Output& output) {
                                  std::is_same_v<What, act::PrepareJoin>) {
                 questions_.emplace_back(what);
             } else {
-                note_state(what);
+                note(what);
                 news_.push_back(std::move(output));
             }
         },
         output);
 }
 
-/// States are true as soon as anybody can ask for them, handlers come later.
-template <class News> void Driver::note_state(const News& news) {
-    if (is_detached_) return;
-    if constexpr (std::is_same_v<News, protocol::event::SocketChanged>) {
-        core_->state = static_cast<phx::SocketState>(news.to);
-    } else if constexpr (std::is_same_v<News, protocol::event::ChannelChanged>) {
-        ChannelCore* const channel = find(news.channel);
-        if (channel) channel->state = static_cast<phx::ChannelState>(news.to);
-    }
+void Driver::send(const protocol::act::Send& order) {
+    note_frame(Direction::to_server, order.opcode, order.data);
+    ClientConnection* const connection = find(order.conn);
+    if (!connection) return;
+    connection->send(order.opcode, order.data);
+    constexpr std::size_t high_water_bytes = 64u << 10;
+    const std::size_t waiting = connection->buffered_bytes();
+    core_->counters.buffered_bytes.set(waiting);
+    if (waiting > high_water_bytes) is_choked_ = true;
 }
 
 void Driver::open(const protocol::act::Open& order) {
+    log_.note(order);
+    core_->counters.connects.add();
     connections_.push_back(std::make_unique<ClientConnection>(
         loop_, *this, order.conn,
         ClientConnection::Limits{setup_.max_message_bytes, setup_.max_buffered_bytes}));
@@ -133,8 +138,13 @@ void Driver::run_handlers() {
     news_.clear();
 }
 
-void Driver::tap(Direction direction, Opcode opcode, std::string_view frame) {
-    if (setup_.frame_tap && !is_detached_) core_->guard([&] { setup_.frame_tap(direction, opcode, frame); });
+void Driver::note_frame(Direction direction, Opcode opcode, std::string_view frame) {
+    Counters& counters = core_->counters;
+    (direction == Direction::to_server ? counters.frames_sent : counters.frames_received).add();
+    (direction == Direction::to_server ? counters.bytes_sent : counters.bytes_received).add(frame.size());
+    if (is_detached_) return;
+    log_.frame(setup_.vsn, direction, opcode, frame);
+    if (setup_.frame_tap) core_->guard([&] { setup_.frame_tap(direction, opcode, frame); });
 }
 
 // ---- reports of connections
@@ -152,9 +162,19 @@ void Driver::connection_opened(protocol::ConnId id) {
 }
 
 void Driver::connection_message(protocol::ConnId id, Opcode opcode, std::string_view message) {
-    tap(Direction::to_client, opcode, message);
+    note_frame(Direction::to_client, opcode, message);
     machine_.handle_frame(loop_.now(), id, opcode, message);
     pump();
+}
+
+/// Inside a flush, where no handler may run.
+void Driver::connection_wrote(std::size_t waiting) {
+    core_->counters.buffered_bytes.set(waiting);
+    if (waiting > 0 || !std::exchange(is_choked_, false)) return;
+    loop_.post([core = core_] {
+        core->notify(core->drained);
+        core->schedule_commands();
+    });
 }
 
 void Driver::connection_closed(protocol::ConnId id, protocol::CloseInfo info) {
@@ -163,6 +183,7 @@ void Driver::connection_closed(protocol::ConnId id, protocol::CloseInfo info) {
     // Its method is still running.
     loop_.post([connection = std::move(*found)] {});
     connections_.erase(found);
+    if (connections_.empty()) core_->counters.buffered_bytes.set(0);
     machine_.handle_closed(loop_.now(), id, std::move(info));
     pump();
     leave_loop_when_done();

@@ -3,12 +3,14 @@
 #include "phx/options.hpp"
 #include "protocol/client/client_machine.hpp"
 #include "src/client/client_connection.hpp"
+#include "src/client/log.hpp"
 #include "src/client/push_state.hpp"
 #include "src/client/socket_core.hpp"
 #include "src/loop/loop_core.hpp"
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -16,6 +18,8 @@
 #include <vector>
 
 namespace phx::shell {
+
+protocol::BackoffConfig backoff_of(const Ladder&);
 
 using ChannelPtr = std::shared_ptr<ChannelCore>;
 using PushPtr = std::shared_ptr<PushState>;
@@ -34,7 +38,7 @@ public:
     void connect();
     void disconnect(std::uint16_t code, std::string_view reason);
     void reconnect_now();
-    void add_channel(const ChannelPtr&, std::string params);
+    void add_channel(const ChannelPtr&, std::string params, ChannelOptions);
     void remove_channel(ChannelCore&);
     void join(ChannelCore&, const PushPtr&, Duration timeout);
     void leave(ChannelCore&, const PushPtr&, Duration timeout);
@@ -42,7 +46,7 @@ public:
               Duration timeout);
     void send(ChannelCore&, std::string_view event, Opcode, std::string_view payload);
     void ping(const PushPtr&);
-    void cancel(const PushState&);
+    void cancel(protocol::PushId);
     /// The Socket is going: finishes its pushes, ends its handlers, closes, and leaves the loop when that is
     /// done.
     void detach();
@@ -53,22 +57,54 @@ public:
     void loop_stopping() override;
 
 private:
+    /// What the user may decide otherwise than the machine.
+    struct ConfirmReconnect {
+        Error why;
+    };
+    struct ConfirmRejoin {
+        protocol::ChannelId channel;
+        Error why;
+    };
+    /// What is found out before dialling, for one attempt. A question that is out when the next attempt
+    /// begins is not asked again: its answer is taken for that one.
+    struct Preparation {
+        protocol::ConnId conn{};
+        std::optional<Result<std::vector<protocol::Param>>> params = {};
+        std::optional<Result<std::string>> token = {};
+        bool asks_params = false;
+        bool asks_token = false;
+    };
+
     void connection_opened(protocol::ConnId) override;
     void connection_message(protocol::ConnId, Opcode, std::string_view) override;
+    void connection_wrote(std::size_t waiting) override;
     void connection_closed(protocol::ConnId, protocol::CloseInfo) override;
 
     void drain();
     void carry_out(protocol::Output&);
-    template <class News> void note_state(const News&);
+    void note(const protocol::event::SocketChanged&);
+    void note(const protocol::event::ChannelChanged&);
+    void note(const protocol::event::PushFinished&);
+    void note(const protocol::event::HeartbeatChanged&);
+    void note(const protocol::event::FrameDropped&);
+    template <class Other> void note(const Other&) {}
     void open(const protocol::act::Open&);
+    void send(const protocol::act::Send&);
     void run_handlers();
     /// Lets go of removed channels, once their last news have been told.
     void drop_removed();
     bool answer_questions();
     void answer(const protocol::act::Prepare&);
     void answer(const protocol::act::PrepareJoin&);
-    Result<protocol::Target> prepare_target();
-    Result<std::vector<protocol::Param>> current_params();
+    void answer(const ConfirmReconnect&);
+    void answer(const ConfirmRejoin&);
+    template <class T> void ask(Provider<T>&, void (Driver::*take)(Result<T>));
+    void take_params(Result<std::vector<protocol::Param>>);
+    void take_token(Result<std::string>);
+    void finish_preparing();
+    void forget_answers();
+    Result<protocol::Target> target() const;
+    bool allows(Function<bool(const Error&)>& predicate, const Error&);
 
     void tell(protocol::event::SocketChanged&);
     void tell(protocol::event::ChannelChanged&);
@@ -80,13 +116,10 @@ private:
     void tell(protocol::event::Gap&);
     template <class Other> void tell(Other&) {} // orders
 
-    void tap(Direction, Opcode, std::string_view frame);
+    void note_frame(Direction, Opcode, std::string_view frame);
     void wait_for(protocol::PushId, const PushPtr&);
     ClientConnection* find(protocol::ConnId) noexcept;
     ChannelCore* find(protocol::ChannelId) noexcept;
-    auto guard() {
-        return [this](auto&& code) { core_->guard(code); };
-    }
     void leave_loop_when_done();
 
     LoopCore& loop_;
@@ -100,7 +133,12 @@ private:
     std::vector<protocol::ChannelId> removed_; // still in channels_
     std::unordered_map<protocol::PushId, PushPtr> pushes_;
     std::vector<protocol::Output> news_; // of one round; views in it live until the next call of the machine
-    std::vector<std::variant<protocol::act::Prepare, protocol::act::PrepareJoin>> questions_;
+    std::vector<
+        std::variant<protocol::act::Prepare, protocol::act::PrepareJoin, ConfirmReconnect, ConfirmRejoin>>
+        questions_;
+    Preparation preparation_;
+    Log log_;
+    bool is_choked_ = false; // more waits for the network than on_drain is about
     bool is_detached_ = false;
 };
 

@@ -1,8 +1,8 @@
 #include "src/client/driver.hpp"
 
 #include "phx/protocol/endpoint.hpp"
+#include "protocol/realtime/json_members.hpp"
 
-#include <exception>
 #include <utility>
 
 // What handles post, and what the machine asks.
@@ -19,20 +19,24 @@ std::string text_of(const protocol::Url& url) {
     return text;
 }
 
-/// The value of a function of the user; what it throws is a failure of the attempt.
-template <class T> struct Answer { using type = Result<T>; };
-template <class T> struct Answer<Result<T>> { using type = Result<T>; };
-template <class Provider>
-auto ask(Provider& provider, const char* what) -> typename Answer<decltype(provider())>::type {
-    std::string why;
-    try {
-        return provider();
-    } catch (const std::exception& e) {
-        why = e.what();
-    } catch (...) {
-        why = "it is no std::exception";
-    }
-    return fail(Errc::handler_failed, std::string("an exception left the function for ") + what + ": " + why);
+protocol::ChannelConfig config_of(const ChannelOptions& options, const SocketSetup& setup) {
+    protocol::ChannelConfig config;
+    config.rejoin = backoff_of(options.rejoin ? *options.rejoin : setup.retry.rejoin);
+    config.max_rejoins = options.max_rejoins;
+    config.after_close = static_cast<protocol::AfterClose>(options.after_close);
+    config.max_buffered_pushes = options.max_buffered_messages.value_or(setup.max_buffered_messages);
+    config.max_buffered_bytes = options.max_buffered_bytes;
+    config.overflow = static_cast<protocol::Overflow>(options.overflow);
+    return config;
+}
+
+/// Nothing changes an answer like this but new rights, and those come with a join of the program.
+bool is_unauthorized(const Error& error) {
+    using namespace protocol::realtime;
+    if (error.code != Errc::join_refused || !error.detail) return false;
+    const auto value = json_member(error.detail->reply, "reason");
+    const auto reason = value ? json_string(*value) : std::nullopt;
+    return reason == "unauthorized";
 }
 
 } // namespace
@@ -52,13 +56,12 @@ void Driver::reconnect_now() {
     pump();
 }
 
-void Driver::add_channel(const ChannelPtr& channel, std::string params) {
+void Driver::add_channel(const ChannelPtr& channel, std::string params, ChannelOptions options) {
     if (channel->is_removed) return;
     // Always asked for: a function may take the place of the given params at any time.
-    channel->id = machine_.add_asking_channel(channel->topic());
-    if (!channel->params_provider) {
-        channel->params_provider = [params = std::move(params)]() -> Result<std::string> { return params; };
-    }
+    channel->id = machine_.add_asking_channel(channel->topic(), config_of(options, setup_));
+    if (!channel->params_provider) channel->params_provider = [params = std::move(params)] { return params; };
+    channel->should_rejoin = std::move(options.should_rejoin);
     channel->is_known = true;
     channels_.emplace(channel->id, channel);
     pump();
@@ -85,7 +88,10 @@ void Driver::drop_removed() {
 }
 
 void Driver::wait_for(protocol::PushId id, const PushPtr& state) {
+    state->id = id;
     pushes_.emplace(id, state);
+    core_->counters.pushes.add();
+    core_->counters.pushes_waiting.set(pushes_.size());
     pump();
 }
 
@@ -114,12 +120,9 @@ void Driver::send(ChannelCore& channel, std::string_view event, Opcode opcode, s
 
 void Driver::ping(const PushPtr& state) { wait_for(machine_.ping(loop_.now()), state); }
 
-void Driver::cancel(const PushState& state) {
-    for (const auto& [id, waiting] : pushes_) {
-        if (waiting.get() != &state) continue;
-        machine_.cancel(loop_.now(), id);
-        return pump();
-    }
+void Driver::cancel(protocol::PushId id) {
+    machine_.cancel(loop_.now(), id);
+    pump();
 }
 
 // ---- questions
@@ -134,35 +137,101 @@ bool Driver::answer_questions() {
     return true;
 }
 
+/// `take` is called later, on the loop thread.
+template <class T> void Driver::ask(Provider<T>& provider, void (Driver::*take)(Result<T>)) {
+    Answer<T> answer([core = core_, take](Result<T> value) {
+        core->post([take, value = std::move(value)](Driver* driver) mutable {
+            if (driver) (driver->*take)(std::move(value));
+        });
+    });
+    core_->guard([&] { provider.ask(std::move(answer)); });
+}
+
 void Driver::answer(const protocol::act::Prepare& question) {
-    machine_.handle_prepared(loop_.now(), question.conn, prepare_target());
+    preparation_.conn = question.conn;
+    if (!setup_.params_provider) {
+        preparation_.params = setup_.params;
+    } else if (!preparation_.params && !std::exchange(preparation_.asks_params, true)) {
+        ask(setup_.params_provider, &Driver::take_params);
+    }
+    if (!setup_.auth_token) {
+        preparation_.token = std::string();
+    } else if (!preparation_.token && !std::exchange(preparation_.asks_token, true)) {
+        ask(setup_.auth_token, &Driver::take_token);
+    }
+    finish_preparing();
 }
 
-Result<std::vector<protocol::Param>> Driver::current_params() {
-    if (!setup_.params_provider) return setup_.params;
-    return ask(setup_.params_provider, "the params");
+void Driver::take_params(Result<std::vector<protocol::Param>> params) {
+    preparation_.asks_params = false;
+    preparation_.params = std::move(params);
+    finish_preparing();
 }
 
-Result<protocol::Target> Driver::prepare_target() {
-    auto params = current_params();
-    if (!params) return Failure{std::move(params).error()};
-    const auto url = protocol::endpoint_url(endpoint_, *params, setup_.vsn);
+void Driver::take_token(Result<std::string> token) {
+    preparation_.asks_token = false;
+    preparation_.token = std::move(token);
+    finish_preparing();
+}
+
+/// An answer that comes between two attempts is for the next one: else a provider that takes longer than an
+/// attempt would never be heard.
+void Driver::finish_preparing() {
+    using protocol::SocketState;
+    if (machine_.state() == SocketState::idle) forget_answers();
+    if (machine_.state() != SocketState::connecting || !preparation_.params || !preparation_.token) return;
+    auto wanted = target();
+    forget_answers();
+    machine_.handle_prepared(loop_.now(), preparation_.conn, std::move(wanted));
+    pump();
+}
+
+void Driver::forget_answers() {
+    preparation_.params.reset();
+    preparation_.token.reset();
+}
+
+Result<protocol::Target> Driver::target() const {
+    const auto& [conn, params, token, asks_params, asks_token] = preparation_;
+    if (!*params) return Failure{params->error()};
+    if (!*token) return Failure{token->error()};
+    const auto url = protocol::endpoint_url(endpoint_, **params, setup_.vsn);
     if (!url) return Failure{url.error()};
     protocol::Target target;
     target.url = text_of(*url);
-    if (setup_.auth_token) {
-        const auto token = ask(setup_.auth_token, "the token");
-        if (!token) return Failure{token.error()};
-        if (!token->empty()) target.subprotocols = protocol::token_subprotocols(*token);
-    }
+    if (!(*token)->empty()) target.subprotocols = protocol::token_subprotocols(**token);
     return target;
 }
 
 void Driver::answer(const protocol::act::PrepareJoin& question) {
     ChannelCore* const channel = find(question.channel);
     if (!channel || !channel->params_provider) return;
-    machine_.handle_join_payload(loop_.now(), question.channel,
-                                 ask(channel->params_provider, "the params of a join"));
+    Answer<std::string> answer([core = core_, id = question.channel](Result<std::string> json) {
+        core->post([id, json = std::move(json)](Driver* driver) mutable {
+            if (!driver) return;
+            driver->machine_.handle_join_payload(driver->loop_.now(), id, std::move(json));
+            driver->pump();
+        });
+    });
+    core_->guard([&] { channel->params_provider.ask(std::move(answer)); });
+}
+
+bool Driver::allows(Function<bool(const Error&)>& predicate, const Error& why) {
+    bool is_allowed = true;
+    core_->guard([&] { is_allowed = predicate(why); });
+    return is_allowed;
+}
+
+void Driver::answer(const ConfirmReconnect& question) {
+    if (!allows(setup_.retry.should_reconnect, question.why)) machine_.give_up(loop_.now(), question.why);
+}
+
+void Driver::answer(const ConfirmRejoin& question) {
+    ChannelCore* const channel = find(question.channel);
+    if (!channel) return;
+    const bool is_allowed = channel->should_rejoin ? allows(channel->should_rejoin, question.why)
+                                                   : !is_unauthorized(question.why);
+    if (!is_allowed) machine_.give_up(loop_.now(), question.channel, question.why);
 }
 
 } // namespace phx::shell

@@ -13,44 +13,97 @@ static_assert(static_cast<int>(phx::ChannelState::errored) ==
 static_assert(static_cast<int>(phx::HeartbeatStatus::timeout) ==
               static_cast<int>(protocol::HeartbeatStatus::timeout));
 static_assert(static_cast<int>(phx::Jitter::equal) == static_cast<int>(protocol::Jitter::equal));
+static_assert(static_cast<int>(phx::Overflow::drop_oldest) ==
+              static_cast<int>(protocol::Overflow::drop_oldest));
+static_assert(static_cast<int>(phx::InFlight::wait) == static_cast<int>(protocol::InFlight::wait));
+static_assert(static_cast<int>(phx::AfterClose::rejoin) == static_cast<int>(protocol::AfterClose::rejoin));
 
 ChannelCore* Driver::find(protocol::ChannelId id) noexcept {
     const auto found = channels_.find(id);
     return found == channels_.end() ? nullptr : found->second.get();
 }
 
+// ---- at once, before any handler: states are true as soon as anybody can ask for them
+
+void Driver::note(const protocol::event::SocketChanged& news) {
+    using protocol::SocketState;
+    Counters& counters = core_->counters;
+    if (news.to == SocketState::open) counters.opens.add();
+    if (news.from == SocketState::open && news.to == SocketState::waiting) counters.losses.add();
+    if (is_detached_) return;
+    core_->state = static_cast<phx::SocketState>(news.to);
+    std::optional<Duration> wait;
+    if (news.to == SocketState::waiting) wait = machine_.next_timeout().value_or(loop_.now()) - loop_.now();
+    log_.note(news, wait);
+    if (news.to == SocketState::idle) forget_answers();
+    if (wait && news.why && setup_.retry.should_reconnect) {
+        questions_.emplace_back(ConfirmReconnect{protocol::connection_error(*news.why)});
+    }
+}
+
+void Driver::note(const protocol::event::ChannelChanged& news) {
+    ChannelCore* const channel = find(news.channel);
+    if (is_detached_ || !channel) return;
+    channel->state = static_cast<phx::ChannelState>(news.to);
+    log_.note(news, channel->topic());
+    const bool is_ours = machine_.state() == protocol::SocketState::open; // not the connection's failure
+    if (is_ours && news.to == protocol::ChannelState::errored && news.why) {
+        questions_.emplace_back(ConfirmRejoin{news.channel, *news.why});
+    }
+}
+
+void Driver::note(const protocol::event::PushFinished& news) {
+    if (news.outcome.error) core_->counters.pushes_failed.add();
+    log_.note(news);
+}
+
+void Driver::note(const protocol::event::HeartbeatChanged& news) {
+    log_.note(news);
+    if (news.status != protocol::HeartbeatStatus::ok) return;
+    core_->counters.heartbeats.add();
+    core_->counters.last_round_trip.set(static_cast<std::uint64_t>(news.round_trip.count()));
+}
+
+void Driver::note(const protocol::event::FrameDropped& news) {
+    core_->counters.frames_dropped.add();
+    log_.note(news);
+}
+
+// ---- handlers
+
 void Driver::tell(protocol::event::SocketChanged& news) {
     using protocol::SocketState;
-    core_->changed.run(guard(), static_cast<phx::SocketState>(news.from),
-                       static_cast<phx::SocketState>(news.to));
-    if (news.to == SocketState::open) core_->opened.run(guard());
+    core_->notify(core_->changed, static_cast<phx::SocketState>(news.from),
+                  static_cast<phx::SocketState>(news.to));
+    if (news.to == SocketState::open) core_->notify(core_->opened);
     if (!news.why) return;
     // A connection that had been open ends when it leaves `open` unasked, or `closing`.
     const bool was_open = news.from == SocketState::open || news.from == SocketState::closing;
-    if (was_open) core_->closed.run(guard(), news.why->code, std::string_view(news.why->reason));
+    if (was_open) core_->notify(core_->closed, news.why->code, std::string_view(news.why->reason));
     if (news.why->error) core_->report(std::move(*news.why->error));
 }
 
 void Driver::tell(protocol::event::ChannelChanged& news) {
     ChannelCore* const channel = find(news.channel);
     if (!channel) return;
-    channel->changed.run(guard(), static_cast<phx::ChannelState>(news.from),
-                         static_cast<phx::ChannelState>(news.to),
-                         static_cast<const Error*>(news.why ? &*news.why : nullptr));
+    core_->notify(channel->changed, static_cast<phx::ChannelState>(news.from),
+                  static_cast<phx::ChannelState>(news.to),
+                  static_cast<const Error*>(news.why ? &*news.why : nullptr));
 }
 
 void Driver::tell(protocol::event::MessageArrived& news) {
     const Message message(news.frame, news.kind);
+    core_->counters.messages.add();
     if (ChannelCore* const channel = find(news.channel)) {
         const auto handlers = channel->by_event.find(message.event());
-        if (handlers != channel->by_event.end()) handlers->second.run(guard(), message);
-        channel->any.run(guard(), message);
+        if (handlers != channel->by_event.end()) core_->notify(handlers->second, message);
+        core_->notify(channel->any, message);
     }
-    core_->message.run(guard(), message);
+    core_->notify(core_->message, message);
 }
 
 void Driver::tell(protocol::event::Unclaimed& news) {
-    core_->message.run(guard(), Message(news.frame, news.kind));
+    core_->notify(core_->message, Message(news.frame, news.kind));
 }
 
 void Driver::tell(protocol::event::PushFinished& news) {
@@ -58,6 +111,7 @@ void Driver::tell(protocol::event::PushFinished& news) {
     if (found == pushes_.end()) return;
     const PushPtr state = std::move(found->second);
     pushes_.erase(found);
+    core_->counters.pushes_waiting.set(pushes_.size());
     protocol::PushOutcome& outcome = news.outcome;
     std::string status(outcome.error || !outcome.status.empty() ? outcome.status : std::string_view("ok"));
     state->finish(
@@ -66,14 +120,14 @@ void Driver::tell(protocol::event::PushFinished& news) {
 }
 
 void Driver::tell(protocol::event::HeartbeatChanged& news) {
-    core_->heartbeat.run(guard(), static_cast<phx::HeartbeatStatus>(news.status), Micros(news.round_trip));
+    core_->notify(core_->heartbeat, static_cast<phx::HeartbeatStatus>(news.status), Micros(news.round_trip));
 }
 
 void Driver::tell(protocol::event::FrameDropped& news) { core_->report(std::move(news.error)); }
 
 void Driver::tell(protocol::event::Gap& news) {
     ChannelCore* const channel = find(news.channel);
-    if (channel) channel->gap.run(guard(), std::chrono::duration_cast<Millis>(news.offline));
+    if (channel) core_->notify(channel->gap, std::chrono::duration_cast<Millis>(news.offline));
 }
 
 } // namespace phx::shell

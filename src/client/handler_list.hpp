@@ -2,6 +2,7 @@
 
 #include "phx/channel.hpp"
 #include "phx/function.hpp"
+#include "phx/message.hpp"
 
 #include <algorithm>
 #include <atomic>
@@ -9,17 +10,44 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <tuple>
 #include <unordered_map>
 #include <utility>
 #include <vector>
 
 namespace phx::shell {
 
-/// What off() needs of a handler. `is_alive` and `running` are sequentially consistent: either the loop sees
-/// that the handler is dead, or whoever killed it sees that it runs.
+/// What off() needs of a handler. `is_alive` and `running` are sequentially consistent: either who runs it
+/// sees that the handler is dead, or whoever killed it sees that it runs.
 struct HandlerSlot {
     std::atomic<bool> is_alive{true};
     std::atomic<std::uint32_t> running{0};
+    std::atomic<std::thread::id> runner{}; ///< of one that was dispatched: not the loop thread
+};
+
+/// What a handler is given, as something that owns its bytes: for handlers that run later, elsewhere.
+template <class T> struct Owned {
+    T value;
+    const T& get() const noexcept { return value; }
+};
+template <> struct Owned<Message> {
+    Message value;
+    explicit Owned(const Message& message) : value(message.own()) {}
+    const Message& get() const noexcept { return value; }
+};
+template <> struct Owned<std::string_view> {
+    std::string value;
+    explicit Owned(std::string_view text) : value(text) {}
+    std::string_view get() const noexcept { return value; }
+};
+template <> struct Owned<const Error*> {
+    std::optional<Error> value;
+    explicit Owned(const Error* error) : value(error ? std::optional(*error) : std::nullopt) {}
+    const Error* get() const noexcept { return value ? &*value : nullptr; }
 };
 
 /// Registered handlers by id. It owns none: a handler lives as long as its list has it. Any thread.
@@ -85,15 +113,30 @@ public:
 
     /// `guard` calls its argument and sees to exceptions.
     template <class Guard, class... Values> void run(Guard&& guard, const Values&... values) {
-        for (const auto& slot : slots_) {
-            slot->running = 1;
-            if (slot->is_alive) guard([&] { slot->call(values...); });
-            slot->running = 0;
-            slot->running.notify_all();
-        }
+        for (const auto& slot : slots_) call(*slot, guard, values...);
+    }
+
+    /// The same as one call for later, which owns what it needs.
+    template <class Guard, class... Values> Function<void()> bind(Guard guard, const Values&... values) {
+        return [slots = slots_, guard = std::move(guard),
+                owned = std::tuple<Owned<Values>...>(Owned<Values>{values}...)]() mutable {
+            for (const auto& slot : slots) {
+                slot->runner = std::this_thread::get_id();
+                std::apply([&](const auto&... each) { call(*slot, guard, each.get()...); }, owned);
+                slot->runner = std::thread::id{};
+            }
+        };
     }
 
 private:
+    template <class Guard, class... Values>
+    static void call(Slot& slot, Guard&& guard, const Values&... values) {
+        slot.running = 1;
+        if (slot.is_alive) guard([&] { slot.call(values...); });
+        slot.running = 0;
+        slot.running.notify_all();
+    }
+
     std::vector<std::shared_ptr<Slot>> slots_;
 };
 

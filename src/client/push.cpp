@@ -30,9 +30,9 @@ Push Push::then(Function<void(const Result<Reply>&)> handler) && {
 std::future<Result<Reply>> Push::future() const {
     std::promise<Result<Reply>> promise;
     auto future = promise.get_future();
-    state_->observe({.then = [promise = std::move(promise)](const Result<Reply>& result) mutable {
-        promise.set_value(result);
-    }});
+    state_->observe({.then = [promise = std::move(promise)](
+                                 const Result<Reply>& result) mutable { promise.set_value(result); },
+                     .where = shell::PushState::Observer::Where::at_once});
     return future;
 }
 
@@ -51,7 +51,7 @@ Result<Reply> Push::wait() const {
 
 void Push::cancel() const {
     state_->socket().post([state = state_](shell::Driver* driver) {
-        if (driver) driver->cancel(*state);
+        if (driver) driver->cancel(state->id);
     });
 }
 
@@ -60,7 +60,8 @@ bool Push::finished() const noexcept { return state_->is_finished(); }
 bool Push::Awaiter::await_ready() const noexcept {
     // A coroutine that tries again for ever must not do so inside ~Socket.
     const shell::SocketCore& socket = state_->socket();
-    return state_->is_finished() && socket.loop().on_loop_thread() && !socket.is_refusing();
+    return state_->is_finished() && socket.loop().on_loop_thread() && !socket.loop().dispatches() &&
+           !socket.is_refusing();
 }
 
 void Push::Awaiter::await_suspend(std::coroutine_handle<> waiting) {

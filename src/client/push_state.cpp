@@ -44,7 +44,7 @@ void PushState::finish(Reply reply, std::optional<Error> error) {
         observers.swap(observers_);
         is_finished_.store(true, std::memory_order_release);
     }
-    for (Observer& observer : observers) run(observer);
+    for (Observer& observer : observers) run(std::move(observer));
 }
 
 void PushState::observe(Observer observer) {
@@ -57,14 +57,23 @@ void PushState::observe(Observer observer) {
     }
     auto late = std::make_shared<Observer>(std::move(observer));
     // By way of the socket: it does not run after the Socket is gone.
-    if (socket_->post([self = shared_from_this(), late](Driver*) { self->run(*late); })) return;
-    if (!socket_->is_refusing()) run(*late);
+    if (socket_->post([self = shared_from_this(), late](Driver*) { self->run(std::move(*late)); })) return;
+    if (!socket_->is_refusing()) run(std::move(*late));
 }
 
-void PushState::run(Observer& observer) {
+void PushState::run(Observer observer) {
     if (!observer.status.empty() && observer.status != status_) return;
     is_seen_ = true;
-    socket_->guard([&] {
+    LoopCore& loop = socket_->loop();
+    // Off the loop thread the loop has ended, and where it dispatched to may have too.
+    if (observer.where == Observer::Where::at_once || !loop.dispatches() || !loop.on_loop_thread())
+        return call(observer);
+    loop.dispatch(
+        [self = shared_from_this(), observer = std::move(observer)]() mutable { self->call(observer); });
+}
+
+void PushState::call(Observer& observer) {
+    socket_->run_handler([&] {
         if (observer.then) {
             observer.then(*result_);
         } else {

@@ -4,6 +4,7 @@
 #include "phx/function.hpp"
 #include "phx/message.hpp"
 #include "phx/result.hpp"
+#include "protocol/client/outputs.hpp"
 
 #include <atomic>
 #include <memory>
@@ -23,6 +24,7 @@ public:
         std::string status = {}; // empty: `then` sees every end; else `receive` sees this one
         Function<void(const Result<Reply>&)> then = {};
         Function<void(const Reply&)> receive = {};
+        enum class Where { handlers, at_once } where = Where::handlers; // at_once: it only wakes who waits
     };
 
     explicit PushState(std::shared_ptr<SocketCore> socket);
@@ -40,9 +42,12 @@ public:
     /// REQUIRES is_finished(). Counts as having seen it.
     const Result<Reply>& result() noexcept;
     SocketCore& socket() const noexcept { return *socket_; }
+    /// Of the machine, once it has the push; loop thread only.
+    protocol::PushId id{};
 
 private:
-    void run(Observer&);
+    void run(Observer);
+    void call(Observer&);
 
     const std::shared_ptr<SocketCore> socket_;
     std::mutex mutex_; // of observers_, and of the moment of finishing

@@ -73,12 +73,14 @@ void Socket::reconnect_now() {
 
 SocketState Socket::state() const noexcept { return core_->state; }
 
-Channel Socket::channel_text(std::string topic, std::string params) {
+Channel Socket::channel_text(std::string topic, std::string params, ChannelOptions options) {
     if (topic.empty()) throw std::invalid_argument("a channel needs a topic");
+    shell::check_channel(options);
     auto [channel, is_new] = core_->channel(std::move(topic));
     if (is_new) {
-        post_command(core_, [channel = channel, params = std::move(params)](Driver& driver) mutable {
-            driver.add_channel(channel, std::move(params));
+        post_command(core_, [channel = channel, params = std::move(params),
+                             options = std::move(options)](Driver& driver) mutable {
+            driver.add_channel(channel, std::move(params), std::move(options));
         });
     }
     return Channel(std::move(channel));
@@ -108,6 +110,13 @@ HandlerId Socket::on_state(Function<void(SocketState, SocketState)> handler) {
 HandlerId Socket::on_heartbeat(Function<void(HeartbeatStatus, Micros)> handler) {
     return add_handler(core_, &SocketCore::heartbeat, std::move(handler));
 }
+
+HandlerId Socket::on_drain(Function<void()> handler) {
+    return add_handler(core_, &SocketCore::drained, std::move(handler));
+}
+
+SocketStats Socket::stats() const noexcept { return core_->counters.stats(); }
+std::size_t Socket::buffered_bytes() const noexcept { return core_->counters.buffered_bytes.get(); }
 
 void Socket::off(HandlerId id) {
     if (!core_->handlers.kill(id)) return;

@@ -21,6 +21,7 @@ void ChannelCore::clear_handlers() {
     changed.clear();
     gap.clear();
     params_provider = nullptr;
+    should_rejoin = nullptr;
 }
 
 std::pair<std::shared_ptr<ChannelCore>, bool> SocketCore::channel(std::string topic) {
@@ -85,17 +86,20 @@ void SocketCore::report_exception(const char* what) noexcept {
 }
 
 void SocketCore::deliver(const Error& error) noexcept {
-    if (is_delivering_error_) return;
+    if (failed.empty() || is_delivering_error_) return;
     is_delivering_error_ = true;
-    failed.run(
-        [this](auto&& call) {
-            loop_->count_handler();
-            try {
-                call();
-            } catch (...) { // a handler of errors that fails has nobody to tell
-            }
-        },
-        error);
+    auto swallow = [loop = loop_](auto&& call) {
+        if (loop->on_loop_thread()) loop->count_handler();
+        try {
+            call();
+        } catch (...) { // a handler of errors that fails has nobody to tell
+        }
+    };
+    if (loop_->dispatches()) {
+        loop_->dispatch(failed.bind(swallow, error));
+    } else {
+        failed.run(swallow, error);
+    }
     is_delivering_error_ = false;
 }
 
@@ -106,6 +110,7 @@ void SocketCore::sweep() {
     message.sweep();
     changed.sweep();
     heartbeat.sweep();
+    drained.sweep();
 }
 
 void SocketCore::detach() {
@@ -117,6 +122,7 @@ void SocketCore::detach() {
     message.clear();
     changed.clear();
     heartbeat.clear();
+    drained.clear();
     decltype(channels_) channels;
     {
         const std::lock_guard lock(mutex_);

@@ -6,6 +6,7 @@
 #include "phx/options.hpp"
 #include "phx/socket.hpp"
 #include "protocol/client/outputs.hpp"
+#include "src/client/counters.hpp"
 #include "src/client/handler_list.hpp"
 #include "src/loop/loop_core.hpp"
 
@@ -52,7 +53,8 @@ public:
     MessageHandlers any;
     HandlerList<void(ChannelState, ChannelState, const Error*)> changed;
     HandlerList<void(Millis)> gap;
-    Function<Result<std::string>()> params_provider;
+    Provider<std::string> params_provider;
+    Function<bool(const Error&)> should_rejoin;
 
     void sweep();
     void clear_handlers();
@@ -92,9 +94,19 @@ public:
     void forget(const ChannelCore&);
     /// For on_error.
     void report(Error);
+    /// Tells the handlers of a list: here, or where the loop dispatches.
+    template <class List, class... Values> void notify(List& list, const Values&... values) {
+        if (list.empty()) return;
+        if (!loop_->dispatches()) return list.run([this](auto&& code) { run_handler(code); }, values...);
+        loop_->dispatch(
+            list.bind([self = shared_from_this()](auto&& code) { self->run_handler(code); }, values...));
+    }
+    template <class Code> void run_handler(Code&& code) noexcept {
+        if (loop_->on_loop_thread()) loop_->count_handler();
+        guard(code);
+    }
     /// Runs code of the user: what it throws is reported.
     template <class Code> void guard(Code&& code) noexcept {
-        if (loop_->on_loop_thread()) loop_->count_handler();
         try {
             code();
         } catch (const std::exception& e) {
@@ -105,6 +117,8 @@ public:
     }
     static Error closed_error();
 
+    Counters counters;
+
     // ---- loop thread
     Driver* driver = nullptr;
     HandlerList<void()> opened;
@@ -113,6 +127,7 @@ public:
     HandlerList<void(const Message&)> message;
     HandlerList<void(SocketState, SocketState)> changed;
     HandlerList<void(HeartbeatStatus, Micros)> heartbeat;
+    HandlerList<void()> drained;
 
     /// Runs what the loop thread has posted so far. True if there was anything.
     bool run_commands();

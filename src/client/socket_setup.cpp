@@ -40,7 +40,16 @@ bool is_ours(std::string_view name) {
     return lower.starts_with("sec-websocket-") || std::find(ours.begin(), ours.end(), lower) != ours.end();
 }
 
+void check_ladder(const Ladder& ladder) {
+    require(!ladder.steps.empty(), "a ladder of retry needs at least one step");
+    for (const Millis step : ladder.steps) require(step >= Millis(0), "a step of retry must not be negative");
+}
+
 } // namespace
+
+void check_channel(const ChannelOptions& options) {
+    if (options.rejoin) check_ladder(*options.rejoin);
+}
 
 void check_setup(std::string_view url, const SocketSetup& setup) {
     const auto endpoint = protocol::endpoint_url(url, setup.params, setup.vsn);
@@ -50,19 +59,16 @@ void check_setup(std::string_view url, const SocketSetup& setup) {
         require(is_line(value), "the value of the header " + name + " has control characters");
         require(!is_ours(name), "the header " + name + " belongs to the upgrade and cannot be set");
     }
-    const std::array<std::pair<const char*, Millis>, 4> times = {
+    const std::array<std::pair<const char*, Millis>, 3> times = {
         {{"timeout", setup.timeout},
          {"connect_timeout", setup.connect_timeout},
-         {"heartbeat_timeout", setup.heartbeat_timeout},
-         {"retry.stable_after", setup.retry.stable_after}}};
+         {"heartbeat_timeout", setup.heartbeat_timeout}}};
     for (const auto& [name, time] : times)
         require(time > Millis(0), std::string(name) + " must be more than zero");
     require(setup.heartbeat_interval >= Millis(0), "heartbeat_interval must not be negative");
-    for (const Ladder* ladder : {&setup.retry.first_connect, &setup.retry.reconnect, &setup.retry.rejoin}) {
-        require(!ladder->steps.empty(), "a ladder of retry needs at least one step");
-        for (const Millis step : ladder->steps)
-            require(step >= Millis(0), "a step of retry must not be negative");
-    }
+    require(setup.retry.stable_after >= Millis(0), "retry.stable_after must not be negative");
+    for (const Ladder* ladder : {&setup.retry.first_connect, &setup.retry.reconnect, &setup.retry.rejoin})
+        check_ladder(*ladder);
     require(setup.max_message_bytes > 0, "max_message_bytes must be more than zero");
     require(setup.max_buffered_bytes > 0, "max_buffered_bytes must be more than zero");
     require(setup.tls.key_file.empty() || !setup.tls.cert_file.empty(), "tls.key_file needs tls.cert_file");

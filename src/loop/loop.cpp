@@ -4,11 +4,13 @@
 
 namespace phx {
 
-Loop::Loop(LoopOptions options) : core_(shell::LoopCore::start(options.run)) {}
+Loop::Loop(LoopOptions options) : core_(shell::LoopCore::start(std::move(options))) {}
 Loop::~Loop() { core_->shut_down(); }
 
 void Loop::run() { core_->run(); }
 std::size_t Loop::poll() { return core_->poll(); }
+int Loop::fd() const noexcept { return core_->fd(); }
+std::optional<Millis> Loop::next_timeout() const { return core_->next_timeout(); }
 void Loop::stop() noexcept { core_->stop(); }
 
 void Loop::post(Function<void()> task) {

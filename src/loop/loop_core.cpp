@@ -18,12 +18,18 @@ void check(int error, const char* what) {
     if (error < 0) throw std::system_error(-error, std::generic_category(), what);
 }
 
+/// Descriptors that the next turn begins to watch, which uv_backend_timeout() forgets before libuv 1.45.
+bool has_unwatched(const uv_loop_t& loop) noexcept {
+    const void* const head = &loop.watcher_queue;
+    return *static_cast<const void* const*>(head) != head; // a ring that begins with the pointer to the next
+}
+
 /// Tasks have no one to report to: what leaves one ends the program, as with a std::thread.
 void run_task(Function<void()>& task) noexcept { task(); }
 
 } // namespace
 
-LoopCore::LoopCore(LoopOptions::Run mode) : mode_(mode) {
+LoopCore::LoopCore(LoopOptions options) : mode_(options.run), dispatch_(std::move(options.dispatch)) {
     home_thread_ = std::this_thread::get_id();
     check(uv_loop_init(&uv_), "uv_loop_init");
     try {
@@ -37,8 +43,9 @@ LoopCore::LoopCore(LoopOptions::Run mode) : mode_(mode) {
     }
 }
 
-std::shared_ptr<LoopCore> LoopCore::start(LoopOptions::Run mode) {
-    std::shared_ptr<LoopCore> core(new LoopCore(mode));
+std::shared_ptr<LoopCore> LoopCore::start(LoopOptions options) {
+    const LoopOptions::Run mode = options.run;
+    std::shared_ptr<LoopCore> core(new LoopCore(std::move(options)));
     core->self_ = core;
     if (mode == LoopOptions::Run::own_thread) {
         // The thread keeps the core alive: it may have to outlive a Loop that was destroyed in a handler.
@@ -180,6 +187,13 @@ std::size_t LoopCore::poll() {
     const std::size_t count = handlers_run_;
     end_run();
     return count;
+}
+
+std::optional<Millis> LoopCore::next_timeout() {
+    if (!local_.empty() || has_unwatched(uv_)) return Millis(0);
+    uv_update_time(&uv_);
+    const int timeout = uv_backend_timeout(&uv_);
+    return timeout < 0 ? std::nullopt : std::optional(Millis(timeout));
 }
 
 bool LoopCore::must_drive() const noexcept {

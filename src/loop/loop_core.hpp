@@ -2,6 +2,7 @@
 
 #include "phx/export.hpp"
 #include "phx/function.hpp"
+#include "phx/json.hpp"
 #include "phx/loop.hpp"
 #include "protocol/clock.hpp"
 
@@ -78,7 +79,7 @@ private:
 class PHX_API LoopCore {
 public:
     /// Throws std::system_error.
-    static std::shared_ptr<LoopCore> start(LoopOptions::Run);
+    static std::shared_ptr<LoopCore> start(LoopOptions);
     ~LoopCore();
     LoopCore(const LoopCore&) = delete;
     LoopCore& operator=(const LoopCore&) = delete;
@@ -98,6 +99,8 @@ public:
     // ---- whoever runs the loop
     void run();
     std::size_t poll();
+    int fd() const noexcept { return uv_backend_fd(&uv_); }
+    std::optional<Millis> next_timeout();
     /// Whether a wait of this thread would be for ever unless it runs the loop itself.
     bool must_drive() const noexcept;
     /// Run::caller: runs the loop until `done`, which is asked after every turn. While another thread runs
@@ -116,6 +119,9 @@ public:
     void add_member(std::shared_ptr<LoopMember>);
     /// Lets go of it at the end of the turn, so it may be called from the member's own methods.
     void remove_member(const LoopMember&);
+    /// Where handlers run, if not here.
+    bool dispatches() const noexcept { return static_cast<bool>(dispatch_); }
+    void dispatch(Function<void()> call) { dispatch_(std::move(call)); }
     /// For what poll() returns.
     void count_handler() noexcept { ++handlers_run_; }
 
@@ -124,7 +130,7 @@ private:
     friend class LoopTimer;
     enum class Phase { running, ending, ended };
 
-    explicit LoopCore(LoopOptions::Run);
+    explicit LoopCore(LoopOptions);
     void open_handles();
     /// Whether the thread that takes the loop is the one whose waits run it from now on.
     enum class Home { stays, moves_here };
@@ -143,6 +149,7 @@ private:
     void finish();
 
     const LoopOptions::Run mode_;
+    Function<void(Function<void()>)> dispatch_;
     uv_loop_t uv_{};
     uv_async_t wake_{};
     uv_prepare_t prepare_{};

@@ -39,7 +39,7 @@ public:
         if (!socket) return Failure{socket.error()};
         const std::uint16_t port = socket->port();
         try {
-            loop_ = LoopCore::start(LoopOptions::Run::own_thread);
+            loop_ = LoopCore::start({});
         } catch (const std::system_error& error) {
             return fail(Errc::system_failure, std::string("the server cannot start: ") + error.what());
         }

@@ -1,0 +1,47 @@
+#pragma once
+
+#include "phx/stats.hpp"
+
+#include <atomic>
+#include <cstdint>
+
+namespace phx::shell {
+
+/// A number that the loop thread writes and every thread reads.
+class Counter {
+public:
+    void add(std::uint64_t n = 1) noexcept { set(get() + n); }
+    void set(std::uint64_t n) noexcept { value_.store(n, std::memory_order_relaxed); }
+    std::uint64_t get() const noexcept { return value_.load(std::memory_order_relaxed); }
+
+private:
+    std::atomic<std::uint64_t> value_{0};
+};
+
+struct Counters {
+    Counter connects, opens, losses;
+    Counter frames_sent, frames_received, bytes_sent, bytes_received;
+    Counter messages, frames_dropped;
+    Counter pushes, pushes_failed, pushes_waiting;
+    Counter heartbeats, last_round_trip, buffered_bytes;
+
+    SocketStats stats() const noexcept {
+        return {.connects = connects.get(),
+                .opens = opens.get(),
+                .losses = losses.get(),
+                .frames_sent = frames_sent.get(),
+                .frames_received = frames_received.get(),
+                .bytes_sent = bytes_sent.get(),
+                .bytes_received = bytes_received.get(),
+                .messages = messages.get(),
+                .frames_dropped = frames_dropped.get(),
+                .pushes = pushes.get(),
+                .pushes_failed = pushes_failed.get(),
+                .pushes_waiting = pushes_waiting.get(),
+                .heartbeats = heartbeats.get(),
+                .last_round_trip = Micros(static_cast<Micros::rep>(last_round_trip.get())),
+                .buffered_bytes = buffered_bytes.get()};
+    }
+};
+
+} // namespace phx::shell

@@ -1,0 +1,134 @@
+#include "phx/protocol/base64.hpp"
+#include "tests/client/client_fixture.hpp"
+
+#include <thread>
+
+// Values that are asked for when they are needed, and answered later.
+namespace phx::test {
+namespace {
+
+std::string token_in(const std::string& request) {
+    return Peer::header_of(request, "Sec-WebSocket-Protocol");
+}
+
+std::string subprotocols_of(std::string_view token) { return protocol::token_subprotocols(token); }
+
+std::string ok_subprotocol() { return "Sec-WebSocket-Protocol: phoenix\r\n"; }
+
+TEST(Provider, AnswersFromAnotherThread) {
+    ScriptedServer server;
+    Loop loop;
+    SocketOptions options = quick();
+    std::thread fetch;
+    options.auth_token = [&](Answer<std::string> answer) {
+        fetch = std::thread([answer = std::move(answer)]() mutable { answer(std::string("fresh")); });
+    };
+    Socket socket(loop, server.url(), std::move(options));
+    socket.connect();
+    Peer peer = server.accept();
+    EXPECT_EQ(token_in(peer.upgrade(ok_subprotocol())), subprotocols_of("fresh"));
+    fetch.join();
+}
+
+TEST(Provider, IsNotAskedAgainWhileAnAnswerIsOut) {
+    ScriptedServer server;
+    Inbox<Error> errors;
+    std::mutex mutex;
+    std::vector<Answer<std::string>> questions;
+    Loop loop;
+    SocketOptions options = quick();
+    options.connect_timeout = 5ms;
+    options.auth_token = [&](Answer<std::string> answer) {
+        const std::lock_guard lock(mutex);
+        questions.push_back(std::move(answer));
+    };
+    Socket socket(loop, server.url(), std::move(options));
+    socket.on_error([&](const Error& error) { errors.add(error); });
+    socket.connect();
+    errors.wait_for(3); // attempts that waited for the token in vain
+    std::vector<Answer<std::string>> asked;
+    {
+        const std::lock_guard lock(mutex);
+        asked.swap(questions);
+    }
+    ASSERT_EQ(asked.size(), 1u);
+    asked.front()(std::string("late"));
+    Peer peer = server.accept();
+    EXPECT_EQ(token_in(peer.read_request()), subprotocols_of("late"));
+}
+
+TEST(Provider, AnAnswerThatIsDroppedFailsTheAttempt) {
+    ScriptedServer server;
+    Inbox<Error> errors;
+    int asked = 0;
+    Loop loop;
+    SocketOptions options = quick();
+    options.params_provider = [&](Answer<Json> answer) {
+        if (++asked > 1) answer(Json{{"try", asked}});
+    };
+    Socket socket(loop, server.url(), std::move(options));
+    socket.on_error([&](const Error& error) { errors.add(error); });
+    socket.connect();
+    Peer peer = server.accept();
+    EXPECT_TRUE(peer.read_request().starts_with("GET /socket/websocket?try=2&vsn=2.0.0 "));
+    ASSERT_TRUE(errors.first());
+    EXPECT_EQ(errors.first()->code, Errc::cancelled);
+}
+
+TEST(Provider, MayFailWithAReasonOfItsOwn) {
+    ScriptedServer server;
+    Inbox<Error> errors;
+    Loop loop;
+    SocketOptions options = quick();
+    options.auth_token = []() -> Result<std::string> { return fail(Errc::bad_auth, "signed out"); };
+    Socket socket(loop, server.url(), std::move(options));
+    socket.on_error([&](const Error& error) { errors.add(error); });
+    socket.connect();
+    ASSERT_TRUE(errors.first());
+    EXPECT_EQ(errors.first()->message, "signed out");
+}
+
+TEST(Provider, OfJoinParamsAnswersEachRejoinLater) {
+    ScriptedServer server;
+    int asked = 0;
+    std::vector<std::thread> threads;
+    Loop loop;
+    Socket socket(loop, server.url(), quick());
+    auto room = socket.channel("room:1");
+    room.set_params([&](Answer<Json> answer) {
+        threads.emplace_back([answer = std::move(answer), n = ++asked]() mutable {
+            answer(Json{{"token", n}});
+        });
+    });
+    socket.connect();
+    room.join();
+    Peer peer = server.accept_upgraded();
+    for (int i = 1; i <= 3; ++i) {
+        const PhxFrame join = peer.expect("phx_join");
+        EXPECT_EQ(join.payload, json({{"token", i}}));
+        peer.reply(join, "ok");
+        peer.send_phx(join.ref, join.ref, "room:1", "phx_error", json::object());
+    }
+    for (std::thread& thread : threads) thread.join();
+}
+
+TEST(Provider, MayAnswerAfterItsSocketIsGone) {
+    std::optional<Answer<std::string>> question;
+    Inbox<int> asked;
+    Loop loop;
+    {
+        SocketOptions options = quick();
+        options.auth_token = [&](Answer<std::string> answer) {
+            question.emplace(std::move(answer));
+            asked.add(1);
+        };
+        Socket socket(loop, "ws://localhost:1/socket", std::move(options));
+        socket.connect();
+        asked.wait_for(1);
+    }
+    (*question)(std::string("too late"));
+    (*question)(std::string("twice"));
+}
+
+} // namespace
+} // namespace phx::test
