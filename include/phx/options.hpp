@@ -2,6 +2,7 @@
 
 #include "phx/function.hpp"
 #include "phx/json.hpp"
+#include "phx/network_options.hpp"
 #include "phx/protocol/endpoint.hpp"
 #include "phx/protocol/frame.hpp"
 
@@ -51,16 +52,6 @@ struct RetryOptions {
     unsigned max_attempts = 0;
 };
 
-/// Trust and identity of a wss connection. The server's certificate and name are verified unless
-/// `verify_peer` is false. Files are PEM.
-struct TlsOptions {
-    std::string ca_file = {};     ///< authorities to trust instead of the system's
-    std::string cert_file = {};   ///< our own certificate (with its chain), when the server asks for one
-    std::string key_file = {};    ///< and its key; empty: it is in `cert_file`
-    std::string server_name = {}; ///< SNI and the name to verify; empty: the host of the URL
-    bool verify_peer = true;      ///< false accepts anybody who answers: for tests only
-};
-
 struct SocketOptions {
     /// Query parameters of the URL, an object; nested ones become `a[b]=c`, as in phoenix.js.
     Json params = Json::object();
@@ -91,6 +82,7 @@ struct SocketOptions {
     /// Bytes that wait for the network; a connection whose peer lets more pile up is closed and opened again.
     std::size_t max_buffered_bytes = 64u << 20;
     TlsOptions tls = {};
+    NetworkOptions network = {};
 
     /// Sees every frame of the protocol on the loop thread, as it is on the wire: for debugging. Beware of
     /// tokens in join payloads.
@@ -108,6 +100,7 @@ struct SocketSetup {
     RetryOptions retry;
     std::size_t max_message_bytes, max_buffered_messages, max_buffered_bytes;
     TlsOptions tls;
+    NetworkOptions network;
     Function<void(Direction, Opcode, std::string_view)> frame_tap;
 
     explicit SocketSetup(SocketOptions options)
@@ -117,7 +110,7 @@ struct SocketSetup {
           heartbeat_timeout(options.heartbeat_timeout), retry(std::move(options.retry)),
           max_message_bytes(options.max_message_bytes), max_buffered_messages(options.max_buffered_messages),
           max_buffered_bytes(options.max_buffered_bytes), tls(std::move(options.tls)),
-          frame_tap(std::move(options.frame_tap)) {
+          network(std::move(options.network)), frame_tap(std::move(options.frame_tap)) {
         if (options.params_provider) {
             params_provider = [provider = std::move(options.params_provider)]() mutable {
                 return query_params(provider());

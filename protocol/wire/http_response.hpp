@@ -69,7 +69,7 @@ private:
     std::string_view take_chunk_line(std::string_view bytes);
 
     std::string text_;
-    const std::size_t max_bytes_;
+    std::size_t max_bytes_;
     Part part_ = Part::until_end;
     std::uint64_t left_ = 0; // counted, chunk
     std::string line_;       // chunk_size, chunk_end
