@@ -44,6 +44,17 @@ TEST(HostileServer, IsLeftWhenItsHeadersDoNotEnd) {
     }
 }
 
+TEST(HostileServer, IsLeftWhenItsInterimAnswersDoNotEnd) {
+    ScriptedServer server;
+    SocketOptions options = quick();
+    options.connect_timeout = 500ms;
+    Attempt attempt(server.url(), std::move(options));
+    Peer peer = server.accept();
+    peer.read_request();
+    EXPECT_LT(flood(peer, "HTTP/1.1 103 Early Hints\r\n\r\n"), gigabyte);
+    EXPECT_EQ(attempt.error().code, Errc::connect_failed);
+}
+
 TEST(HostileServer, IsLeftWhenItsRefusalDoesNotEnd) {
     const std::string content(65536, 'x');
     struct Case {
