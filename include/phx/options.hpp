@@ -3,6 +3,7 @@
 #include "phx/function.hpp"
 #include "phx/json.hpp"
 #include "phx/logger.hpp"
+#include "phx/network_options.hpp"
 #include "phx/protocol/endpoint.hpp"
 #include "phx/protocol/frame.hpp"
 #include "phx/provider.hpp"
@@ -21,16 +22,6 @@ namespace phx {
 using protocol::Direction;
 using protocol::Opcode;
 using protocol::Vsn;
-
-/// Trust and identity of a wss connection. The server's certificate and name are verified unless
-/// `verify_peer` is false. Files are PEM.
-struct TlsOptions {
-    std::string ca_file = {};     ///< authorities to trust instead of the system's
-    std::string cert_file = {};   ///< our own certificate (with its chain), when the server asks for one
-    std::string key_file = {};    ///< and its key; empty: it is in `cert_file`
-    std::string server_name = {}; ///< SNI and the name to verify; empty: the host of the URL
-    bool verify_peer = true;      ///< false accepts anybody who answers: for tests only
-};
 
 struct SocketOptions {
     /// Query parameters of the URL, an object; nested ones become `a[b]=c`, as in phoenix.js.
@@ -64,6 +55,7 @@ struct SocketOptions {
     /// Bytes that wait for the network; a connection whose peer lets more pile up is closed and opened again.
     std::size_t max_buffered_bytes = 64u << 20;
     TlsOptions tls = {};
+    NetworkOptions network = {};
 
     /// What the socket does, in words. Not set: nothing is logged.
     Logger logger = {};
@@ -85,6 +77,7 @@ struct SocketSetup {
     InFlight in_flight;
     std::size_t max_message_bytes, max_buffered_messages, max_buffered_bytes;
     TlsOptions tls;
+    NetworkOptions network;
     Logger logger;
     LogLevel log_level;
     Function<void(Direction, Opcode, std::string_view)> frame_tap;
@@ -98,8 +91,8 @@ struct SocketSetup {
           retry(std::move(options.retry)), in_flight(options.in_flight),
           max_message_bytes(options.max_message_bytes), max_buffered_messages(options.max_buffered_messages),
           max_buffered_bytes(options.max_buffered_bytes), tls(std::move(options.tls)),
-          logger(std::move(options.logger)), log_level(options.log_level),
-          frame_tap(std::move(options.frame_tap)) {}
+          network(std::move(options.network)), logger(std::move(options.logger)),
+          log_level(options.log_level), frame_tap(std::move(options.frame_tap)) {}
 
     /// Throws std::invalid_argument when `params` is no object, or a string in it is not UTF-8.
     static std::vector<protocol::Param> query_params(const Json& params) {

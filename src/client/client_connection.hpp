@@ -1,8 +1,9 @@
 #pragma once
 
+#include "phx/options.hpp"
 #include "protocol/client/outputs.hpp"
 #include "protocol/wire/websocket_machine.hpp"
-#include "src/lws/client_tunnel.hpp"
+#include "src/net/client_tunnel.hpp"
 
 #include <cstddef>
 #include <optional>

@@ -128,6 +128,7 @@ void Driver::open(const protocol::act::Open& order) {
     target.subprotocols = order.target.subprotocols;
     target.headers = setup_.headers;
     target.tls = setup_.tls;
+    target.network = setup_.network;
     connections_.back()->open(std::move(target));
 }
 

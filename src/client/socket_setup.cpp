@@ -1,26 +1,20 @@
 #include "src/client/socket_setup.hpp"
 
 #include "phx/protocol/endpoint.hpp"
+#include "protocol/wire/http_fields.hpp"
+#include "protocol/wire/proxy.hpp"
 
 #include <algorithm>
 #include <array>
 #include <stdexcept>
 #include <string>
+#include <sys/un.h>
 
 namespace phx::shell {
 namespace {
 
 void require(bool holds, const std::string& what) {
     if (!holds) throw std::invalid_argument(what);
-}
-
-/// RFC 9110 section 5.6.2
-bool is_token(std::string_view text) {
-    constexpr std::string_view marks = "!#$%&'*+-.^_`|~";
-    return !text.empty() && std::all_of(text.begin(), text.end(), [&](char c) {
-        return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-               marks.find(c) != marks.npos;
-    });
 }
 
 bool is_line(std::string_view text) {
@@ -45,6 +39,28 @@ void check_ladder(const Ladder& ladder) {
     for (const Millis step : ladder.steps) require(step >= Millis(0), "a step of retry must not be negative");
 }
 
+void check_headers(const SocketSetup& setup) {
+    int hosts = 0;
+    for (const auto& [name, value] : setup.headers) {
+        require(protocol::is_field_token(name),
+                "a header's name must be a token of letters, digits and !#$%&'*+-.^_`|~");
+        require(is_line(value), "the value of the header " + name + " has control characters");
+        require(!is_ours(name), "the header " + name + " belongs to the upgrade and cannot be set");
+        hosts += protocol::equals_ignoring_case(name, "host") ? 1 : 0;
+    }
+    require(hosts <= 1, "there must be one Host header at the most");
+}
+
+void check_network(const SocketSetup& setup) {
+    require(setup.tls.key_file.empty() || !setup.tls.cert_file.empty(), "tls.key_file needs tls.cert_file");
+    const NetworkOptions& network = setup.network;
+    const bool has_proxy = network.proxy && !network.proxy->empty();
+    const auto proxy = has_proxy ? protocol::parse_proxy(*network.proxy) : protocol::Proxy();
+    require(proxy.has_value(), proxy ? std::string() : "network.proxy: " + proxy.error().message);
+    require(!has_proxy || network.unix_socket.empty(), "there is no proxy to a network.unix_socket");
+    require(network.unix_socket.size() < sizeof sockaddr_un::sun_path, "network.unix_socket is too long");
+}
+
 } // namespace
 
 void check_channel(const ChannelOptions& options) {
@@ -54,11 +70,8 @@ void check_channel(const ChannelOptions& options) {
 void check_setup(std::string_view url, const SocketSetup& setup) {
     const auto endpoint = protocol::endpoint_url(url, setup.params, setup.vsn);
     require(endpoint.has_value(), endpoint ? std::string() : endpoint.error().message);
-    for (const auto& [name, value] : setup.headers) {
-        require(is_token(name), "a header's name must be a token of letters, digits and !#$%&'*+-.^_`|~");
-        require(is_line(value), "the value of the header " + name + " has control characters");
-        require(!is_ours(name), "the header " + name + " belongs to the upgrade and cannot be set");
-    }
+    check_headers(setup);
+    check_network(setup);
     const std::array<std::pair<const char*, Millis>, 3> times = {
         {{"timeout", setup.timeout},
          {"connect_timeout", setup.connect_timeout},
@@ -71,7 +84,6 @@ void check_setup(std::string_view url, const SocketSetup& setup) {
         check_ladder(*ladder);
     require(setup.max_message_bytes > 0, "max_message_bytes must be more than zero");
     require(setup.max_buffered_bytes > 0, "max_buffered_bytes must be more than zero");
-    require(setup.tls.key_file.empty() || !setup.tls.cert_file.empty(), "tls.key_file needs tls.cert_file");
 }
 
 } // namespace phx::shell

@@ -19,27 +19,18 @@ void silence_library() {
 
 LwsContext::LwsContext(uv_loop_s* loop) {
     silence_library();
-    // libwebsockets keeps the keys of its data in OpenSSL's objects in globals: a context with this option
-    // makes new ones, and a handshake under way on another loop fails for want of its data. So the first
-    // context only; a vhost needs the option, but not the context.
-    static std::mutex mutex;
-    static bool is_tls_ready = false;
-    const std::lock_guard lock(mutex);
     void* loops[1] = {loop};
     lws_context_creation_info info{};
     info.options = LWS_SERVER_OPTION_LIBUV | LWS_SERVER_OPTION_EXPLICIT_VHOSTS;
-    if (!is_tls_ready) info.options |= LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT;
     info.foreign_loops = loops;
     info.pt_serv_buf_size = lws_buffer_bytes;
-    info.max_http_header_data = 16 * 1024; // tokens travel in queries and headers
-    info.pcontext = &context_;             // cleared when the context is gone
+    info.pcontext = &context_; // cleared when the context is gone
     context_ = lws_create_context(&info);
     if (!context_) {
         throw std::system_error(std::make_error_code(std::errc::not_enough_memory),
                                 "libwebsockets cannot start: out of file descriptors, or its libuv plugin "
                                 "(Debian: libwebsockets-evlib-uv) is missing");
     }
-    is_tls_ready = true;
 }
 
 bool LwsContext::service_buffered() {

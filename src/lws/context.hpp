@@ -1,26 +1,19 @@
 #pragma once
 
 #include "phx/export.hpp"
-#include "phx/options.hpp"
-#include "phx/result.hpp"
-
-#include <memory>
-#include <string>
-#include <utility>
-#include <vector>
+#include "src/net/tls_context.hpp"
 
 struct lws;
 struct lws_context;
 struct lws_vhost;
 struct uv_loop_s;
-struct ssl_ctx_st;
 
 namespace phx::shell {
 
-/// What libwebsockets reads at once, and where it builds requests.
+/// What libwebsockets reads at once.
 inline constexpr unsigned lws_buffer_bytes = 64 * 1024;
 
-/// The libwebsockets context of a loop and its vhosts for clients. Loop thread only, but for construction.
+/// The libwebsockets context of a loop, and what its clients share. Loop thread only, but for construction.
 class LwsContext {
 public:
     /// Throws std::system_error.
@@ -32,10 +25,9 @@ public:
 
     lws_context* get() const noexcept { return context_; }
 
-    /// The vhost of clients with these TLS settings; made once and kept as long as the context, because trust
-    /// is a property of the vhost and its TLS context is worth sharing. Errors: tls_failed (a file cannot be
-    /// read, or its key is encrypted).
-    Result<lws_vhost*> client_vhost(const TlsOptions&, bool tls);
+    /// The vhost that connected sockets of clients are given to; null if out of memory.
+    lws_vhost* client_vhost();
+    TlsContexts& tls() noexcept { return tls_; }
 
     /// Handles input that libwebsockets has buffered and libuv does not know of. True if some is left: do not
     /// block.
@@ -49,8 +41,8 @@ public:
 
 private:
     lws_context* context_ = nullptr;
-    std::vector<std::pair<std::string, lws_vhost*>> client_vhosts_;
-    std::vector<std::shared_ptr<ssl_ctx_st>> tls_contexts_; // of client_vhosts_
+    lws_vhost* client_vhost_ = nullptr;
+    TlsContexts tls_;
 };
 
 } // namespace phx::shell

@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <cerrno>
 #include <cstring>
+#include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <openssl/err.h>
@@ -12,6 +13,7 @@
 #include <poll.h>
 #include <stdexcept>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <array>
@@ -101,6 +103,18 @@ bool Peer::fill() {
     ++reads_;
     buffer_.append(chunk.data(), static_cast<std::size_t>(n));
     return true;
+}
+
+std::string Peer::address() const {
+    sockaddr_storage address{};
+    socklen_t size = sizeof address;
+    std::array<char, NI_MAXHOST> text{};
+    if (getpeername(fd_, reinterpret_cast<sockaddr*>(&address), &size) != 0 ||
+        getnameinfo(reinterpret_cast<const sockaddr*>(&address), size, text.data(), text.size(), nullptr, 0,
+                    NI_NUMERICHOST) != 0) {
+        give_up("the client has no address");
+    }
+    return text.data();
 }
 
 std::string Peer::read_some() {
@@ -229,6 +243,23 @@ PhxFrame Peer::accept_join(const json& response) {
 
 ScriptedServer::ScriptedServer(const std::string& cert_file, const std::string& key_file, Family family) {
     listener_ = family == Family::v6 ? listen_on_free_port_of_ipv6(port_) : listen_on_free_port(port_);
+    use_tls(cert_file, key_file);
+}
+
+ScriptedServer::ScriptedServer(const UnixSocket& at, const std::string& cert_file,
+                               const std::string& key_file) {
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    at.path.copy(address.sun_path, sizeof address.sun_path - 1);
+    listener_ = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (bind(listener_, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0 ||
+        listen(listener_, 64) != 0) {
+        give_up(std::strerror(errno));
+    }
+    use_tls(cert_file, key_file);
+}
+
+void ScriptedServer::use_tls(const std::string& cert_file, const std::string& key_file) {
     if (cert_file.empty()) return;
     tls_ = SSL_CTX_new(TLS_server_method());
     if (SSL_CTX_use_certificate_chain_file(tls_, cert_file.c_str()) != 1 ||

@@ -48,6 +48,10 @@ public:
     void reset();
     void close();
 
+    /// The numeric address of the client.
+    std::string address() const;
+    SSL* tls() const noexcept { return ssl_; }
+
     /// How often bytes have been read from the socket.
     int reads() const noexcept { return reads_; }
 
@@ -93,11 +97,18 @@ public:
     /// Listens on a free port of 127.0.0.1 (or ::1); with TLS when given a certificate and its key.
     explicit ScriptedServer(const std::string& cert_file = {}, const std::string& key_file = {},
                             Family family = Family::v4);
+    struct UnixSocket {
+        std::string path;
+    };
+    explicit ScriptedServer(const UnixSocket&, const std::string& cert_file = {},
+                            const std::string& key_file = {});
     ~ScriptedServer();
     ScriptedServer(const ScriptedServer&) = delete;
     ScriptedServer& operator=(const ScriptedServer&) = delete;
 
     int port() const noexcept { return port_; }
+    /// For what a test wants of TLS; null without.
+    SSL_CTX* tls() const noexcept { return tls_; }
     /// ws://127.0.0.1:PORT/socket
     std::string url(std::string_view host = "127.0.0.1") const;
     /// The next connection; with TLS, after its handshake (throws if that fails).
@@ -107,6 +118,8 @@ public:
     Peer accept_upgraded();
 
 private:
+    void use_tls(const std::string& cert_file, const std::string& key_file);
+
     int listener_ = -1;
     int port_ = 0;
     SSL_CTX* tls_ = nullptr;

@@ -1,0 +1,98 @@
+#include "src/lws/client_stream.hpp"
+
+#include "src/lws/context.hpp"
+
+#include <libwebsockets.h>
+
+#include <cerrno>
+#include <sys/socket.h>
+#include <utility>
+
+namespace phx::shell {
+namespace {
+
+constexpr const char* protocol_name = "phx-client";
+
+} // namespace
+
+struct ClientStreamCallbacks {
+    static int handle(lws* wsi, lws_callback_reasons reason, void* /*user*/, void* in, std::size_t length) {
+        switch (reason) {
+        case LWS_CALLBACK_RAW_ADOPT:
+        case LWS_CALLBACK_RAW_RX:
+        case LWS_CALLBACK_RAW_WRITEABLE:
+        case LWS_CALLBACK_RAW_CLOSE: break;
+        default: return 0; // of the vhost, without a connection
+        }
+        auto* const stream = static_cast<ClientStream*>(lws_get_opaque_user_data(wsi));
+        if (!stream) return reason == LWS_CALLBACK_RAW_CLOSE ? 0 : -1; // nobody wants it any more
+        if (reason == LWS_CALLBACK_RAW_ADOPT) {
+            stream->wsi_ = wsi;
+            return 0;
+        }
+        if (!stream->wsi_) return 0; // the adoption failed; adopt() says so
+        if (reason == LWS_CALLBACK_RAW_CLOSE) {
+            stream->wsi_ = nullptr;
+            stream->listener_.stream_ended();
+            return 0;
+        }
+        if (reason == LWS_CALLBACK_RAW_RX) {
+            stream->listener_.stream_received({static_cast<char*>(in), length});
+        } else {
+            stream->listener_.stream_writable();
+        }
+        return lws_get_opaque_user_data(wsi) ? 0 : -1; // dropped meanwhile
+    }
+};
+
+lws_vhost* LwsContext::client_vhost() {
+    if (client_vhost_) return client_vhost_;
+    static const lws_protocols protocols[] = {
+        {protocol_name, ClientStreamCallbacks::handle, 0, 0, 0, nullptr, 0},
+        {nullptr, nullptr, 0, 0, 0, nullptr, 0},
+    };
+    lws_context_creation_info info{};
+    info.port = CONTEXT_PORT_NO_LISTEN_SERVER; // the dialer hands sockets over
+    info.vhost_name = protocol_name;
+    info.protocols = protocols;
+    return client_vhost_ = lws_create_vhost(context_, &info);
+}
+
+bool ClientStream::adopt(LwsContext& context, Descriptor socket) {
+    lws_adopt_desc_t info{};
+    info.vh = context.client_vhost();
+    if (!info.vh) return false;
+    info.type = LWS_ADOPT_SOCKET;      // not LWS_ADOPT_HTTP: raw
+    info.fd.sockfd = socket.release(); // taken in any case
+    info.vh_prot_name = protocol_name;
+    info.opaque = this;
+    const bool is_adopted = lws_adopt_descriptor_vhost_via_info(&info) != nullptr;
+    if (!is_adopted) wsi_ = nullptr;
+    return is_adopted;
+}
+
+std::size_t ClientStream::write(std::string_view bytes) {
+    std::size_t written = 0;
+    while (wsi_ && written < bytes.size()) {
+        // Not lws_write(): what the system does not take it would copy, and read nothing until that is out,
+        // so that two ends that both write much would wait for each other.
+        const auto sent = ::send(lws_get_socket_fd(wsi_), bytes.data() + written, bytes.size() - written,
+                                 MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (sent >= 0) {
+            written += static_cast<std::size_t>(sent);
+        } else if (errno != EINTR) {
+            if (errno == EAGAIN) lws_callback_on_writable(wsi_);
+            break;
+        }
+    }
+    return written;
+}
+
+void ClientStream::drop() {
+    if (!wsi_) return;
+    lws* const wsi = std::exchange(wsi_, nullptr);
+    lws_set_opaque_user_data(wsi, nullptr);
+    LwsContext::close_soon(wsi);
+}
+
+} // namespace phx::shell

@@ -1,0 +1,51 @@
+#pragma once
+
+#include "src/net/descriptor.hpp"
+
+#include <cstddef>
+#include <span>
+#include <string_view>
+
+struct lws;
+
+namespace phx::shell {
+
+class LwsContext;
+
+/// A connected socket in the hands of libwebsockets (its raw role), which tells what comes and when it can be
+/// written to again. Loop thread only, one use.
+class ClientStream {
+public:
+    class Listener {
+    public:
+        /// In libwebsockets' buffer, which may be changed.
+        virtual void stream_received(std::span<char>) = 0;
+        virtual void stream_writable() = 0;
+        /// The other end, or the network, ended it.
+        virtual void stream_ended() = 0;
+
+    protected:
+        ~Listener() = default;
+    };
+
+    explicit ClientStream(Listener& listener) : listener_(listener) {}
+    ~ClientStream() { drop(); }
+    ClientStream(const ClientStream&) = delete;
+    ClientStream& operator=(const ClientStream&) = delete;
+
+    /// False if libwebsockets cannot take it (out of memory or descriptors).
+    bool adopt(LwsContext&, Descriptor);
+    bool is_open() const noexcept { return wsi_ != nullptr; }
+    /// How much of it the system took; when that is not all, stream_writable() follows, unless the connection
+    /// is broken: then stream_ended() does, once everything that came is read.
+    std::size_t write(std::string_view bytes);
+    /// Closes soon, without a word and without a call.
+    void drop();
+
+private:
+    friend struct ClientStreamCallbacks;
+    Listener& listener_;
+    lws* wsi_ = nullptr;
+};
+
+} // namespace phx::shell

@@ -1,0 +1,53 @@
+#pragma once
+
+#include "phx/error.hpp"
+#include "src/net/tls_context.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+
+struct ssl_st;
+
+namespace phx::shell {
+
+/// The client's side of one TLS connection, without a socket: bytes of the network go in and out as text.
+/// Loop thread only.
+class TlsSession {
+public:
+    /// `name` is what the certificate must be for, and the SNI unless it is an address.
+    TlsSession(TlsContext, const TlsOptions&, const std::string& name);
+
+    enum class State : std::uint8_t { shaking_hands, open, closed, failed };
+    State state() const noexcept { return state_; }
+
+    /// Starts the handshake, or goes on with it.
+    void handshake();
+    /// What came from the network.
+    void feed(std::string_view bytes);
+    /// What was meant for us; zero when more must be fed first, or when it is over.
+    std::size_t read(std::span<char> into);
+    /// Appends the bytes to `out`, encrypted. REQUIRES open
+    void write(std::string_view bytes, std::string& out);
+    /// Says that no more will be written.
+    void close();
+    /// Appends what is to be sent, also after a failure: the alert.
+    void take_output(std::string& out);
+    /// REQUIRES failed, or a connection that ended before it was open. Errors: tls_failed.
+    Error error(const std::string& place) const;
+
+private:
+    /// Judges what OpenSSL returned: whether it is over.
+    void note(int result);
+
+    TlsContext context_;
+    std::unique_ptr<ssl_st, void (*)(ssl_st*)> ssl_;
+    const bool verifies_peer_;
+    State state_ = State::shaking_hands;
+    std::string reason_; // of a failure
+};
+
+} // namespace phx::shell
