@@ -79,7 +79,11 @@ std::optional<JoinAnswer> ChatApplication::join(const ServerNode::Member& member
         "{" + field("stream", stream(topic).id) + "," + field("news", stream(topic).last["news"]) + "," +
         field("filtered", stream(topic).last["filtered"]) + "," + field("late", is_late ? 1 : 0) + "}");
     if (chance_.one_in(8)) answer.then.track("somebody", "{}").presence_state();
-    oracle_.accepted(member.session, topic);
+    if (is_late) {
+        answer.then.after(0s, "let in"); // it may yet end before
+    } else {
+        oracle_.accepted(member.session, topic);
+    }
     return answer;
 }
 
@@ -122,9 +126,13 @@ ChatApplication::Answer ChatApplication::message_out(const event::MessageOut& ou
     return actions.push(out.event, Payload(out.payload));
 }
 
-ChatApplication::Answer ChatApplication::info(const event::InfoDue& due) {
-    const std::size_t space = due.info.find(' ');
+ChatApplication::Answer ChatApplication::info(const event::InfoDue& due, const ServerNode::Member& member) {
     Actions actions;
+    if (due.info == "let in") {
+        oracle_.accepted(member.session, member.topic);
+        return actions;
+    }
+    const std::size_t space = due.info.find(' ');
     return actions.reply_to(ReplyTo{std::stoull(due.info)}, "ok", Payload(due.info.substr(space + 1)));
 }
 

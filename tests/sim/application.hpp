@@ -16,8 +16,9 @@ namespace phx::sim {
 /// push what becomes of it.
 class ChatApplication : public ServerNode::Application {
 public:
-    ChatApplication(std::uint64_t seed, Findings& findings)
-        : chance_(seed), findings_(findings), oracle_(findings) {}
+    /// `number` tells the streams of several servers apart.
+    ChatApplication(std::uint64_t number, std::uint64_t seed, Findings& findings)
+        : chance_(seed), findings_(findings), oracle_(findings), last_stream_(number * 1'000'000) {}
 
     /// Every join that may be let in is, and at once.
     bool is_kind = false;
@@ -36,7 +37,7 @@ public:
     std::optional<phx::server::JoinAnswer> join(const ServerNode::Member&) override;
     Answer message(const protocol::server::event::MessageIn&, const ServerNode::Member&, LinkId) override;
     Answer message_out(const protocol::server::event::MessageOut&) override;
-    Answer info(const protocol::server::event::InfoDue&) override;
+    Answer info(const protocol::server::event::InfoDue&, const ServerNode::Member&) override;
 
 private:
     struct Stream {
@@ -51,7 +52,7 @@ private:
     Findings& findings_;
     ServerOracle oracle_;
     std::map<std::string, Stream> streams_; ///< by topic, since this start of the server
-    std::uint64_t last_stream_ = 0;
+    std::uint64_t last_stream_;
     std::uint64_t handled_ = 0;
 };
 

@@ -32,7 +32,7 @@ ClientNode::ClientNode(VirtualClock& clock, VirtualNetwork& network, ClientConfi
     : clock_(clock), network_(network), observer_(observer), machine_(std::move(config)),
       timer_(clock, [this] { handle_timeout(); }), framing_(framing), host_(host) {}
 
-void ClientNode::pump() {
+std::size_t ClientNode::pump() {
     std::size_t outputs = 0;
     while (const auto output = machine_.poll()) {
         ++outputs;
@@ -40,9 +40,11 @@ void ClientNode::pump() {
         carry_out(*output);
     }
     most_outputs_ = std::max(most_outputs_, outputs);
+    observer_.handle_rest();
     const auto next = machine_.next_timeout();
     const bool spins = most_timeouts_ >= timeouts_that_spin;
     timer_.arm(next && !spins ? std::optional(std::max(*next - skew_, clock_.now())) : std::nullopt);
+    return outputs;
 }
 
 void ClientNode::suspend(Duration duration, VirtualNetwork::Heard heard) {
@@ -62,6 +64,8 @@ void ClientNode::handle_timeout() {
 
 void ClientNode::carry_out(const Output& output) {
     if (const auto* open = std::get_if<act::Open>(&output)) {
+        newest_ = open->conn;
+        dialled_ = host_;
         connections_[network_.dial(*this, host_, open->target.url)].conn = open->conn;
     } else if (const auto* send = std::get_if<act::Send>(&output)) {
         Connection* connection = find(send->conn);
@@ -115,9 +119,11 @@ void ClientNode::handle_ended(LinkId link, LinkEnd) {
 
 void ClientNode::socket_message(LinkId link, Opcode opcode, std::string_view frame) {
     const ConnId conn = connections_.at(link).conn;
+    const ConnId newest = newest_;
     observer_.handle_received(conn, opcode, frame);
     machine_.handle_frame(now(), conn, opcode, frame);
-    pump();
+    const std::size_t outputs = pump();
+    if (conn < newest) old_outputs_ += outputs;
 }
 
 void ClientNode::socket_closed(LinkId link, std::uint16_t code, std::string reason) {
@@ -132,8 +138,10 @@ void ClientNode::report_closed(LinkId link, CloseInfo info) {
     if (at == connections_.end()) return;
     const ConnId conn = at->second.conn;
     connections_.erase(at);
+    const ConnId newest = newest_;
     machine_.handle_closed(now(), conn, std::move(info));
-    pump();
+    const std::size_t outputs = pump();
+    if (conn < newest) old_outputs_ += outputs;
 }
 
 } // namespace phx::sim

@@ -19,13 +19,16 @@ public:
         virtual void handle_output(const protocol::Output&) = 0;
         /// Before the machine gets it.
         virtual void handle_received(protocol::ConnId, protocol::Opcode, std::string_view) = 0;
+        /// All that came of one call has been carried out.
+        virtual void handle_rest() = 0;
     };
 
     ClientNode(VirtualClock&, VirtualNetwork&, protocol::ClientConfig, Framing, HostId, Observer&);
 
     /// After every command: pump().
     protocol::ClientMachine& machine() noexcept { return machine_; }
-    void pump();
+    /// Returns how many outputs there were.
+    std::size_t pump();
 
     /// By this client's own clock.
     TimePoint now() const noexcept { return clock_.now() + skew_; }
@@ -33,6 +36,8 @@ public:
     void suspend(Duration, VirtualNetwork::Heard);
     /// Where to dial from now on.
     void set_host(HostId host) noexcept { host_ = host; }
+    /// What was dialled last.
+    HostId host() const noexcept { return dialled_; }
     /// Of the newest connection that is open.
     LinkId link() const noexcept { return link_; }
 
@@ -42,6 +47,8 @@ public:
     static constexpr unsigned timeouts_that_spin = 100;
     /// That one call put out.
     std::size_t most_outputs_at_once() const noexcept { return most_outputs_; }
+    /// That came of messages and closes of connections that the machine had given up or replaced.
+    std::size_t outputs_of_old_connections() const noexcept { return old_outputs_; }
 
 private:
     struct Connection {
@@ -69,14 +76,17 @@ private:
     VirtualTimer timer_;
     Framing framing_;
     HostId host_;
+    HostId dialled_{};
     Duration skew_{0};
     std::map<LinkId, Connection> connections_; ///< until handle_closed(), also those that the machine gave up
     LinkId link_{};
+    protocol::ConnId newest_{}; ///< of all that were dialled
 
     TimePoint last_timeout_ = TimePoint::min();
     unsigned timeouts_ = 0; ///< at that time
     unsigned most_timeouts_ = 0;
     std::size_t most_outputs_ = 0;
+    std::size_t old_outputs_ = 0;
 };
 
 } // namespace phx::sim

@@ -129,8 +129,10 @@ void Faults::kick_somebody() {
     Server& server = any_server();
     if (!server.node->is_up()) return;
     say("kick");
-    server.node->machine().disconnect(clock_.now(),
-                                      "user:" + std::to_string(1 + chance_.below(users_.size())));
+    const std::size_t user = chance_.below(users_.size());
+    // The next connection goes wherever the load balancer likes.
+    if (chance_.one_in(2)) users_[user]->node().set_host(any_server().node->host());
+    server.node->machine().disconnect(clock_.now(), "user:" + std::to_string(user + 1));
     server.node->pump();
 }
 

@@ -85,6 +85,17 @@ TEST_F(PushOracleTest, SeesTheAnswerOfAnotherPush) {
     EXPECT_EQ(findings.all(), Lines{R"(push 1 got the answer of another: {"tag":8})"});
 }
 
+TEST_F(PushOracleTest, SeesAPushThatOutlivesItsConnection) {
+    oracle.made(PushId{1}, at(10s), 7);
+    oracle.made(PushId{2}, at(10s), 8);
+    oracle.made(PushId{3}, at(10s), 9); // waits for its join
+    oracle.sent(7);
+    oracle.sent(8);
+    fail_with(Errc::disconnected, PushId{1});
+    oracle.expect_none_sent();
+    EXPECT_EQ(findings.all(), Lines{"push 2 outlived its connection"});
+}
+
 class WireOracleTest : public ::testing::Test {
 protected:
     WireOracleTest() { open(1); }

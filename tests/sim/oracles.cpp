@@ -39,6 +39,7 @@ void PushOracle::made(PushId id, TimePoint deadline, std::uint64_t tag) {
     Push& push = at(id);
     if (push.state != Push::State::unknown) findings_.add(name(id) + " is used again");
     push = {Push::State::outstanding, deadline, tag};
+    if (tag != 0) by_tag_[tag] = id;
     ++made_;
 }
 
@@ -48,6 +49,7 @@ void PushOracle::finished(TimePoint now, const event::PushFinished& end) {
     if (push.state == Push::State::unknown)
         return findings_.add(name(end.push) + " finished, but nobody made it");
     push.state = Push::State::finished;
+    by_tag_.erase(push.tag);
     ++finished_;
     if (now > std::max(push.deadline, woke_)) findings_.add(name(end.push) + " finished after its timeout");
     const PushOutcome& outcome = end.outcome;
@@ -55,6 +57,16 @@ void PushOracle::finished(TimePoint now, const event::PushFinished& end) {
     const bool is_answered = !outcome.error || outcome.error->code == Errc::rejected;
     if (is_answered && push.tag != 0 && number(outcome.response, "tag") != push.tag)
         findings_.add(name(end.push) + " got the answer of another: " + std::string(outcome.response));
+}
+
+void PushOracle::sent(std::uint64_t tag) {
+    const auto found = by_tag_.find(tag);
+    if (found != by_tag_.end()) at(found->second).is_sent = true;
+}
+
+void PushOracle::expect_none_sent() {
+    for (const auto& [tag, id] : by_tag_)
+        if (at(id).is_sent) findings_.add(name(id) + " outlived its connection");
 }
 
 void PushOracle::expect_none_outstanding() {

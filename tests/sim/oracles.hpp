@@ -39,10 +39,14 @@ public:
 
     /// `tag`: a number that the answer has to repeat; 0 if it will not.
     void made(protocol::PushId, protocol::TimePoint deadline, std::uint64_t tag = 0);
+    /// A push with that tag went out, perhaps one that is not waited for.
+    void sent(std::uint64_t tag);
     void finished(protocol::TimePoint now, const protocol::event::PushFinished&);
     /// This client could not run before: what was due is finished late.
     void woke(protocol::TimePoint now) { woke_ = now; }
     void expect_none_outstanding();
+    /// The connection is gone: no answer can come any more.
+    void expect_none_sent();
 
     std::uint64_t made() const noexcept { return made_; }
     std::size_t outstanding() const noexcept { return static_cast<std::size_t>(made_ - finished_); }
@@ -52,11 +56,13 @@ private:
         enum class State : std::uint8_t { unknown, outstanding, finished } state = State::unknown;
         protocol::TimePoint deadline = {};
         std::uint64_t tag = 0;
+        bool is_sent = false;
     };
     Push& at(protocol::PushId);
 
     Findings& findings_;
-    std::vector<Push> pushes_; ///< by id
+    std::vector<Push> pushes_;                         ///< by id
+    std::map<std::uint64_t, protocol::PushId> by_tag_; ///< those that are outstanding
     std::uint64_t made_ = 0;
     std::uint64_t finished_ = 0;
     protocol::TimePoint woke_ = protocol::TimePoint::min();

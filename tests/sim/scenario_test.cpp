@@ -16,7 +16,7 @@ using namespace std::chrono_literals;
 /// One server, one user, a good network.
 struct Stage {
     explicit Stage(Framing framing, protocol::Vsn vsn = protocol::Vsn::v2)
-        : application(1, findings), server(clock, network, {}, framing, application),
+        : application(1, 1, findings), server(clock, network, {}, framing, application),
           user(clock, network, trace, setup(framing, vsn)) {
         application.is_kind = true;
         user.is_kind = true;
@@ -37,6 +37,7 @@ struct Stage {
         if (!server.is_up()) server.start();
         clock.run_for(3min);
         user.expect_content(application);
+        EXPECT_EQ(server.machine().members(), user.joined());
         user.disconnect();
         clock.run_for(3min);
         user.expect_at_rest();

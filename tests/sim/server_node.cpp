@@ -79,7 +79,7 @@ void ServerNode::ask(const Output& output) {
     } else if (const auto* out = std::get_if<event::MessageOut>(&output)) {
         settle(out->member, {}, application_.message_out(*out));
     } else if (const auto* info = std::get_if<event::InfoDue>(&output)) {
-        settle(info->member, {}, application_.info(*info));
+        settle(info->member, {}, application_.info(*info, *machine_->member(info->member)));
     }
 }
 

@@ -32,7 +32,7 @@ public:
         virtual std::optional<phx::server::JoinAnswer> join(const Member&) = 0;
         virtual Answer message(const protocol::server::event::MessageIn&, const Member&, LinkId) = 0;
         virtual Answer message_out(const protocol::server::event::MessageOut&) = 0;
-        virtual Answer info(const protocol::server::event::InfoDue&) = 0;
+        virtual Answer info(const protocol::server::event::InfoDue&, const Member&) = 0;
     };
 
     ServerNode(VirtualClock&, VirtualNetwork&, protocol::server::ServerConfig, Framing, Application&);

@@ -50,6 +50,7 @@ public:
     /// disconnect() was some time ago.
     void expect_at_rest();
 
+    std::size_t joined(); ///< channels
     ClientNode& node() noexcept { return node_; }
     const Findings& findings() const noexcept { return findings_; }
     std::uint64_t pushes() const noexcept { return pushes_.made(); }
@@ -67,6 +68,7 @@ private:
 
     void handle_output(const protocol::Output&) override;
     void handle_received(protocol::ConnId, protocol::Opcode, std::string_view) override;
+    void handle_rest() override;
     void note(const protocol::act::Prepare&);
     void note(const protocol::act::PrepareJoin&);
     void note(const protocol::act::Open&);
@@ -82,7 +84,6 @@ private:
     void note(const protocol::event::Gap&);
 
     void made(protocol::PushId, Duration timeout, std::uint64_t tag = 0);
-    void pump();
     void say(const std::string&) const;
     protocol::ChannelId make_channel(const std::string& topic, bool asks);
     Channel* find(protocol::ChannelId);
@@ -105,6 +106,9 @@ private:
     std::map<protocol::ChannelId, std::string> topics_; ///< of all there ever were
     std::vector<protocol::PushId> recent_;
     bool wants_connection_ = false;
+    bool has_ended_everything_ = false; ///< in the call at hand
+    bool has_lost_connection_ = false;  ///< likewise
+    TimePoint earliest_connect_ = TimePoint::min();
     std::uint64_t last_tag_ = 0;
     std::uint64_t opens_ = 0;
     std::uint64_t messages_ = 0;

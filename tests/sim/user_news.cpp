@@ -45,6 +45,17 @@ void User::handle_received(ConnId conn, Opcode opcode, std::string_view bytes) {
     }
 }
 
+void User::handle_rest() {
+    delivery_.expect_no_gap_owed();
+    if (std::exchange(has_ended_everything_, false)) pushes_.expect_none_outstanding();
+    if (std::exchange(has_lost_connection_, false)) pushes_.expect_none_sent();
+    // What is bounded: what waits, and what one call can put out.
+    const std::size_t limit = setup_.config.max_waiting_pushes;
+    if (pushes_.outstanding() > limit) findings_.add("more pushes wait than max_waiting_pushes");
+    if (node_.most_outputs_at_once() > 2 * limit + 100)
+        findings_.add("one call put out " + std::to_string(node_.most_outputs_at_once()) + " outputs");
+}
+
 // ---- questions
 
 void User::note(const act::Prepare& question) {
@@ -54,7 +65,7 @@ void User::note(const act::Prepare& question) {
         Result<Target> answer = target_of(setup_.config.vsn, setup_.number);
         if (fails) answer = fail(Errc::bad_auth, "no token");
         node_.machine().handle_prepared(node_.now(), conn, std::move(answer));
-        pump();
+        node_.pump();
     });
 }
 
@@ -64,7 +75,7 @@ void User::note(const act::PrepareJoin& question) {
         Result<std::string> answer = std::string("{}");
         if (fails) answer = fail(Errc::bad_auth, "no token");
         node_.machine().handle_join_payload(node_.now(), id, std::move(answer));
-        pump();
+        node_.pump();
     });
 }
 
@@ -79,16 +90,23 @@ void User::note(const act::Send& order) {
     const auto frame = decode(setup_.config.vsn, Direction::to_server, order.opcode, order.data, scratch_);
     if (!frame) return findings_.add("sent what is no frame: " + protocol::testing::printable(order.data));
     wire_.sent(order.conn, *frame);
+    if (const auto tag = number(frame->payload, "tag")) pushes_.sent(*tag);
 }
 
 // ---- news
 
 void User::note(const event::SocketChanged& change) {
     wire_.changed(change);
+    if (change.to == SocketState::connecting && node_.now() < earliest_connect_)
+        findings_.add("connects before Retry-After");
     if (change.to == SocketState::open) delivery_.connected();
+    if (change.from == SocketState::open) has_lost_connection_ = true;
+    const bool has_to_wait = change.to == SocketState::waiting && change.why && change.why->retry_after;
+    earliest_connect_ = has_to_wait ? node_.now() + *change.why->retry_after : TimePoint::min();
     if (change.to != SocketState::idle || !wants_connection_) return;
     if (setup_.config.max_attempts == 0) findings_.add("gave up connecting by itself");
     wants_connection_ = false;
+    has_ended_everything_ = true;
 }
 
 void User::note(const event::ChannelChanged& change) {

@@ -56,7 +56,6 @@ void VirtualSocket::handle_packet(Packet& packet) {
         return poll();
     }
     if (packet.kind == Packet::Kind::close) return handle_close_frame(packet);
-    if (is_closing_) return; // WHATWG WebSockets: who closes hears nothing more
     const Opcode opcode = packet.kind == Packet::Kind::text ? Opcode::text : Opcode::binary;
     listener_.socket_message(link_, opcode, packet.bytes);
 }

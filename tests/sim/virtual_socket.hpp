@@ -14,7 +14,8 @@ namespace phx::sim {
 /// How a WebSocket travels: as whole messages, which is fast, or as the bytes of RFC 6455.
 enum class Framing : std::uint8_t { messages, bytes };
 
-/// One end of a WebSocket over an open link.
+/// One end of a WebSocket over an open link. With Framing::messages it goes on reporting messages after
+/// close(), which the contract allows and the machines have to ignore.
 class VirtualSocket {
 public:
     class Listener {

@@ -33,22 +33,21 @@ World::World(std::uint64_t seed, const Trace& trace)
 void World::add_server() {
     protocol::server::ServerConfig config;
     config.seed = chance_.next();
-    config.max_held_frames = 1 + chance_.below(64);
+    config.max_held_frames = 1 + chance_.below(chance_.one_in(2) ? 4 : 64);
     config.max_waiting_replies = 1 + chance_.below(64);
-    auto application = std::make_unique<ChatApplication>(chance_.next(), findings_);
+    auto application = std::make_unique<ChatApplication>(servers_.size() + 1, chance_.next(), findings_);
     auto node = std::make_unique<ServerNode>(clock_, network_, std::move(config), framing_, *application);
     servers_.push_back({std::move(application), std::move(node)});
 }
 
 void World::add_user() {
     const std::size_t number = users_.size() + 1;
-    server_of_user_.push_back(chance_.below(servers_.size()));
     User::Setup setup;
     setup.number = number;
     setup.seed = chance_.next();
     setup.config = client_config(number);
     setup.framing = framing_;
-    setup.host = servers_[server_of_user_.back()].node->host();
+    setup.host = servers_[chance_.below(servers_.size())].node->host();
     users_.push_back(std::make_unique<User>(clock_, network_, trace_, std::move(setup)));
 }
 
@@ -105,8 +104,18 @@ void World::act_later(User& user, Duration mean_interval) {
 }
 
 void World::audit_content() {
-    for (std::size_t i = 0; i < users_.size(); ++i)
-        users_[i]->expect_content(*servers_[server_of_user_[i]].application);
+    for (auto& server : servers_) {
+        std::size_t joined = 0;
+        for (auto& user : users_) {
+            if (user->node().host() != server.node->host()) continue;
+            user->expect_content(*server.application);
+            joined += user->joined();
+        }
+        if (server.node->machine().members() != joined) {
+            findings_.add("a server has " + std::to_string(server.node->machine().members()) +
+                          " members, its clients " + std::to_string(joined));
+        }
+    }
 }
 
 void World::audit_rest() {

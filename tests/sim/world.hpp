@@ -49,7 +49,6 @@ private:
     Findings findings_;
     Framing framing_;
     std::vector<Faults::Server> servers_;
-    std::vector<std::size_t> server_of_user_;
     std::vector<std::unique_ptr<User>> users_;
     std::unique_ptr<Faults> faults_;
     bool is_busy_ = true;
