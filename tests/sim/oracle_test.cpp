@@ -85,6 +85,16 @@ TEST_F(PushOracleTest, SeesTheAnswerOfAnotherPush) {
     EXPECT_EQ(findings.all(), Lines{R"(push 1 got the answer of another: {"tag":8})"});
 }
 
+TEST_F(PushOracleTest, SeesMorePushesWaitForAJoinThanMay) {
+    for (const std::uint64_t n : {1u, 2u, 3u}) oracle.made(PushId{n}, at(10s), n, ChannelId{4});
+    oracle.sent(1);
+    oracle.expect_bounded(ChannelId{4}, 2);
+    EXPECT_TRUE(findings.empty());
+    oracle.made(PushId{4}, at(10s), 4, ChannelId{4});
+    oracle.expect_bounded(ChannelId{4}, 2);
+    EXPECT_EQ(findings.all(), Lines{"3 pushes wait for the join of channel 4"});
+}
+
 TEST_F(PushOracleTest, SeesAPushThatOutlivesItsConnection) {
     oracle.made(PushId{1}, at(10s), 7);
     oracle.made(PushId{2}, at(10s), 8);

@@ -35,10 +35,10 @@ PushOracle::Push& PushOracle::at(PushId id) {
     return pushes_[index];
 }
 
-void PushOracle::made(PushId id, TimePoint deadline, std::uint64_t tag) {
+void PushOracle::made(PushId id, TimePoint deadline, std::uint64_t tag, ChannelId channel) {
     Push& push = at(id);
     if (push.state != Push::State::unknown) findings_.add(name(id) + " is used again");
-    push = {Push::State::outstanding, deadline, tag};
+    push = {Push::State::outstanding, deadline, tag, channel};
     if (tag != 0) by_tag_[tag] = id;
     ++made_;
 }
@@ -62,6 +62,15 @@ void PushOracle::finished(TimePoint now, const event::PushFinished& end) {
 void PushOracle::sent(std::uint64_t tag) {
     const auto found = by_tag_.find(tag);
     if (found != by_tag_.end()) at(found->second).is_sent = true;
+}
+
+void PushOracle::expect_bounded(ChannelId channel, std::size_t limit) {
+    const auto waiting = std::count_if(by_tag_.begin(), by_tag_.end(), [&](const auto& entry) {
+        const Push& push = at(entry.second);
+        return push.channel == channel && !push.is_sent;
+    });
+    if (static_cast<std::size_t>(waiting) > limit)
+        findings_.add(std::to_string(waiting) + " pushes wait for the join of " + name(channel));
 }
 
 void PushOracle::expect_none_sent() {

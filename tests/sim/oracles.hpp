@@ -38,13 +38,16 @@ public:
     explicit PushOracle(Findings& findings) : findings_(findings) {}
 
     /// `tag`: a number that the answer has to repeat; 0 if it will not.
-    void made(protocol::PushId, protocol::TimePoint deadline, std::uint64_t tag = 0);
+    void made(protocol::PushId, protocol::TimePoint deadline, std::uint64_t tag = 0,
+              protocol::ChannelId = {});
     /// A push with that tag went out, perhaps one that is not waited for.
     void sent(std::uint64_t tag);
     void finished(protocol::TimePoint now, const protocol::event::PushFinished&);
     /// This client could not run before: what was due is finished late.
     void woke(protocol::TimePoint now) { woke_ = now; }
     void expect_none_outstanding();
+    /// Of the tagged ones, `limit` at most wait for the join of that channel.
+    void expect_bounded(protocol::ChannelId, std::size_t limit);
     /// The connection is gone: no answer can come any more.
     void expect_none_sent();
 
@@ -56,6 +59,7 @@ private:
         enum class State : std::uint8_t { unknown, outstanding, finished } state = State::unknown;
         protocol::TimePoint deadline = {};
         std::uint64_t tag = 0;
+        protocol::ChannelId channel = {};
         bool is_sent = false;
     };
     Push& at(protocol::PushId);

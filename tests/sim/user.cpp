@@ -104,7 +104,9 @@ void User::push(std::size_t i, const std::string& event, Duration timeout) {
     const std::string json = payload();
     const std::uint64_t tag = channels_[i].topic.starts_with("realtime:") ? 0 : last_tag_;
     const Opcode kind = chance_.one_in(10) ? Opcode::binary : Opcode::text;
-    made(node_.machine().push(node_.now(), channels_[i].id, event, kind, json, timeout), timeout, tag);
+    made(node_.machine().push(node_.now(), channels_[i].id, event, kind, json, timeout), timeout, tag,
+         channels_[i].id);
+    pushes_.expect_bounded(channels_[i].id, setup_.config.max_buffered_pushes);
 }
 
 void User::send(std::size_t i, const std::string& event) {
@@ -135,8 +137,8 @@ void User::suspend(Duration duration, VirtualNetwork::Heard heard) {
     node_.suspend(duration, heard);
 }
 
-void User::made(PushId id, Duration timeout, std::uint64_t tag) {
-    pushes_.made(id, after(node_.now(), timeout > 0s ? timeout : setup_.config.timeout), tag);
+void User::made(PushId id, Duration timeout, std::uint64_t tag, ChannelId channel) {
+    pushes_.made(id, after(node_.now(), timeout > 0s ? timeout : setup_.config.timeout), tag, channel);
     if (recent_.size() == 16) recent_.erase(recent_.begin());
     recent_.push_back(id);
     node_.pump();

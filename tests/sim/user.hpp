@@ -83,7 +83,7 @@ private:
     void note(const protocol::event::FrameDropped&);
     void note(const protocol::event::Gap&);
 
-    void made(protocol::PushId, Duration timeout, std::uint64_t tag = 0);
+    void made(protocol::PushId, Duration timeout, std::uint64_t tag = 0, protocol::ChannelId = {});
     void say(const std::string&) const;
     protocol::ChannelId make_channel(const std::string& topic, bool asks);
     Channel* find(protocol::ChannelId);
