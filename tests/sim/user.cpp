@@ -1,7 +1,5 @@
 #include "tests/sim/user.hpp"
 
-#include "phx/protocol/codec.hpp"
-
 #include <chrono>
 #include <iterator>
 #include <utility>

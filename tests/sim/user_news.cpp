@@ -29,7 +29,7 @@ void User::handle_output(const Output& output) {
 }
 
 void User::handle_received(ConnId conn, Opcode opcode, std::string_view bytes) {
-    say("received " + protocol::testing::printable(bytes));
+    if (trace_.is_on) say("received " + protocol::testing::printable(bytes));
     const auto frame = decode(setup_.config.vsn, Direction::to_client, opcode, bytes, scratch_);
     if (!frame)
         return findings_.add("the server sent what is no frame: " + protocol::testing::printable(bytes));
