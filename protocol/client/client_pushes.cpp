@@ -155,6 +155,7 @@ void ClientMachine::State::finish(PushId id, PushOutcome outcome) {
     if (record.kind != PushKind::send) {
         out.add(event::PushFinished{id, std::move(outcome)});
     } else if (outcome.error) {
+        outcome.error->origin = Origin::local; // a frame of ours, whoever is the reason
         out.add(event::FrameDropped{*std::move(outcome.error)});
     }
 }

@@ -70,9 +70,12 @@ void ServerMachine::State::hold(Session& session, Membership& member, const Fram
     PendingJoin& pending = *member.pending;
     const bool full = pending.held.size() >= config.max_held_frames ||
                       raw.data.size() > config.max_held_bytes - pending.held_bytes;
-    if (full) return refuse(session, null_token, frame, "join pending");
+    const bool leaves = frame.event == "phx_leave";
+    if (full && !leaves) return refuse(session, null_token, frame, "join pending");
     pending.held.push_back(HeldFrame{raw.opcode, std::string(raw.data), {}});
     pending.held_bytes += raw.data.size();
+    // A client leaves once, and would stay a member if that were lost: rather end the join that all wait for.
+    if (full) settle({}, member, phx::server::JoinAnswer::refuse("{\"reason\":\"join pending\"}"));
 }
 
 void ServerMachine::State::deliver(Session& session, Membership& member, const FrameView& frame) {

@@ -193,6 +193,31 @@ TEST(ClientPushes, SendWaitsForNothing) {
 
 // ---- what cannot be sent
 
+TEST(ClientPushes, SaysOfASendThatWasDroppedThatItIsOfThisSide) {
+    const auto dropped = [](ClientMachine& m) {
+        std::vector<Error> errors;
+        while (const auto out = m.poll())
+            if (const auto* drop = std::get_if<event::FrameDropped>(&*out)) errors.push_back(drop->error);
+        return errors;
+    };
+    ClientDriver d = open_driver();
+    const ChannelId c = d.add("a");
+    d.join(c, 20s);
+    (void)d.machine.send(d.now, c, "cursor", Opcode::text, "{}");
+    d.machine.handle_timeout(d.now += 10s);
+    std::vector<Error> errors = dropped(d.machine);
+    ASSERT_EQ(errors.size(), 1u);
+    EXPECT_EQ(errors[0].code, Errc::timeout);
+    EXPECT_EQ(errors[0].origin, Origin::local);
+
+    (void)d.machine.send(d.now, c, "cursor", Opcode::text, "{}");
+    d.machine.handle_frame(d.now, d.conn, Opcode::text, R"(["1","1","a","phx_close",{}])");
+    errors = dropped(d.machine);
+    ASSERT_EQ(errors.size(), 1u);
+    EXPECT_EQ(errors[0].code, Errc::channel_closed);
+    EXPECT_EQ(errors[0].origin, Origin::local);
+}
+
 TEST(ClientPushes, RefusesWhatCannotBeSentWhenPushing) {
     const std::string long_name(256, 'x');
     for (const bool is_joined : {true, false}) {

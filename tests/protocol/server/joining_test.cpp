@@ -325,6 +325,28 @@ TEST(JoiningHolding, IsBoundedInFramesAndBytes) {
     EXPECT_THAT(d.lines(), SizeIs(3));
 }
 
+TEST(JoiningHolding, NeverLosesALeave) {
+    ServerApp app(server::ServerConfig{.max_held_frames = 2});
+    ServerDriver& d = app.driver;
+    d.open("A");
+    d.text("A", R"(["1","1","room:slow","phx_join",{}])");
+    d.text("A", R"(["1","2","room:slow","phx_leave",{}])"); // the client gave up, and tries again
+    d.text("A", R"(["3","3","room:slow","phx_join",{}])");
+    EXPECT_THAT(d.lines(), IsEmpty());
+    d.text("A", R"(["3","4","room:slow","phx_leave",{}])");
+    EXPECT_THAT(
+        d.lines(),
+        ElementsAre(
+            R"(A < ["1","1","room:slow","phx_reply",{"status":"error","response":{"reason":"join pending"}}])",
+            R"(A < ["1","2","room:slow","phx_reply",{"status":"ok","response":{}}])"));
+    d.advance(2s);
+    EXPECT_THAT(d.lines(),
+                ElementsAre(R"(A < ["3","3","room:slow","phx_reply",{"status":"ok","response":{}}])",
+                            R"(A < ["3","4","room:slow","phx_reply",{"status":"ok","response":{}}])",
+                            R"(A < ["3","3","room:slow","phx_close",{}])", "room:slow ended left"));
+    EXPECT_EQ(d.machine.members(), 0u);
+}
+
 TEST_F(Joining, RefusesTheChannelAfterTheLastAllowedOne) {
     d.open("A");
     for (int i = 1; i <= 100; ++i) join("A", "room:" + std::to_string(i), std::to_string(i));
