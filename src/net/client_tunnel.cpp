@@ -179,6 +179,7 @@ void ClientTunnel::handle_response(protocol::HttpResponse&& response) {
     if (state_ == State::proxying && response.status / 100 == 2) return secure_or_upgrade();
     if (state_ == State::proxying || response.status != 101) return note_refusal(std::move(response));
     if (auto error = check_upgrade(response)) return end_with(std::move(*error));
+    reader_ = {}; // and its memory
     state_ = State::open;
     listener_.tunnel_opened();
 }
