@@ -44,9 +44,8 @@ void ClientTunnel::open(TunnelTarget target) {
 }
 
 Result<std::optional<protocol::Proxy>> ClientTunnel::choose_proxy() const {
-    const protocol::ProxyVariables variables = proxy_environment();
-    const std::string_view url = target_.network.proxy ? std::string_view(*target_.network.proxy)
-                                                       : protocol::proxy_for(target_.url, variables);
+    const std::string url = target_.network.proxy ? *target_.network.proxy
+                                                  : protocol::proxy_for(target_.url, proxy_environment());
     if (url.empty()) return std::optional<protocol::Proxy>();
     auto proxy = protocol::parse_proxy(url);
     if (!proxy) return Failure{std::move(proxy).error()};
