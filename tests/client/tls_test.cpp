@@ -305,14 +305,14 @@ TEST_F(Tls, SaysThatAKeyIsEncrypted) {
 }
 
 TEST_F(Tls, SaysWhichFileCannotBeUsed) {
-    Loop loop;
+    Loop loop; // and there is no server
     for (const TlsOptions& tls :
          {TlsOptions{.ca_file = "/nonexistent/ca.pem"}, TlsOptions{.ca_file = files.server_key()},
           TlsOptions{.ca_file = files.ca(), .cert_file = files.ca(), .key_file = files.server_key()}}) {
         SocketOptions options = quick();
         options.retry.max_attempts = 1;
         options.tls = tls;
-        Socket socket(loop, server.url("localhost"), std::move(options));
+        Socket socket(loop, "wss://127.0.0.1:" + std::to_string(unused_port()), std::move(options));
         Inbox<Error> errors;
         socket.on_error([&](const Error& error) { errors.add(error); });
         socket.connect();
