@@ -99,8 +99,9 @@ TEST(HostileServer, MayRefuseByteByByte) {
     Attempt attempt(server.url());
     Peer peer = server.accept();
     peer.read_request();
-    write_byte_by_byte(
-        peer, "HTTP/1.1 503 Busy\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nno\r\n1\r\n!\r\n0\r\n\r\n");
+    // Up to where it knows enough, and hangs up.
+    write_byte_by_byte(peer,
+                       "HTTP/1.1 503 Busy\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nno\r\n1\r\n!\r\n0\r\n");
     const Error error = attempt.error();
     EXPECT_EQ(error.code, Errc::upgrade_refused);
     ASSERT_TRUE(error.detail);
