@@ -55,7 +55,8 @@ enum class Errc {
     buffer_full,
     /// The server did not answer a heartbeat in time; the connection counts as lost and is opened again.
     heartbeat_lost,
-    /// The credentials were refused (HTTP 401 or 403, or a token that is no token). Get new ones.
+    /// The credentials were refused (HTTP 401 or 403, 407 of a proxy, or a token that is no token). Get new
+    /// ones.
     bad_auth,
     /// The server's postgres_changes bindings differ from those asked for.
     binding_mismatch,
@@ -82,7 +83,7 @@ enum class Origin { local, peer, transport };
 struct ErrorDetail {
     std::string status = {};    ///< of a reply: "error" or an application's own
     std::string reply = {};     ///< of a reply: its response, as JSON text or bytes
-    int http_status = 0;        ///< of a refused upgrade; 0 when there was no HTTP answer
+    int http_status = 0;        ///< of a refused upgrade or CONNECT; 0 when there was no HTTP answer
     std::string http_body = {}; ///< of a refused upgrade; at most 16 KiB of it
     std::vector<std::pair<std::string, std::string>> http_headers =
         {};                        ///< of a refused upgrade; names in lower case

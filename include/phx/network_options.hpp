@@ -31,8 +31,8 @@ struct NetworkOptions {
     /// `http://[user:password@]host[:port]`: an HTTP proxy, asked to CONNECT for ws and wss; it resolves the
     /// name of the server. Empty text: none. Not set: what the environment says, as curl: `https_proxy` for
     /// wss, `http_proxy` (not in capitals) for ws, `all_proxy` for both, but not for what `no_proxy` lists
-    /// nor for this machine. Only Basic credentials are sent (RFC 7617). A refusal is `Errc::bad_auth` (407)
-    /// or `Errc::connect_failed`, with the HTTP status in `Error::detail`.
+    /// nor for this machine; it is read at each attempt. Only Basic credentials are sent (RFC 7617). A
+    /// refusal is `Errc::bad_auth` (407) or `Errc::connect_failed`, with the HTTP status in `Error::detail`.
     std::optional<std::string> proxy = {};
     /// The path of a Unix socket to connect to; the URL still says host and path, and ws or wss. No proxy.
     std::string unix_socket = {};

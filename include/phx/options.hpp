@@ -38,7 +38,7 @@ struct SocketOptions {
 
     /// How long a push, join or leave waits that names no timeout of its own. phoenix.js DEFAULT_TIMEOUT.
     Millis timeout{10'000};
-    /// One attempt: name resolution, TCP, TLS and upgrade together.
+    /// One attempt: name resolution, TCP, proxy, TLS and upgrade together.
     Millis connect_timeout{10'000};
     /// Between heartbeats; zero sends none. phoenix.js heartbeatIntervalMs. Phoenix closes a socket that is
     /// silent for 60 s.

@@ -122,7 +122,7 @@ Result<Proxy> parse_proxy(std::string_view url) {
     return proxy;
 }
 
-std::string_view proxy_for(const Url& url, const ProxyVariables& variables) {
+std::string proxy_for(const Url& url, const ProxyVariables& variables) {
     if (is_loopback(url.host) || is_listed_in_no_proxy(variables.no, url.host, url.port)) return {};
     const std::string& own = url.tls ? variables.https : variables.http;
     return own.empty() ? variables.all : own;

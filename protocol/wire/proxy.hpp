@@ -34,7 +34,7 @@ struct ProxyVariables {
 
 /// The proxy's URL for what is dialled, empty if there is to be none: by scheme, as curl does. This machine
 /// itself (localhost, 127.0.0.0/8, ::1) is always dialled directly.
-std::string_view proxy_for(const Url&, const ProxyVariables&);
+std::string proxy_for(const Url&, const ProxyVariables&);
 
 /// Whether `no_proxy` lists the host: separated by commas or spaces, "*" for all, a name (with or without a
 /// leading dot) for itself and what is below it, an address, an IPv4 network (10.0.0.0/8); each but "*" and

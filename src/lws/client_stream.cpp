@@ -4,6 +4,7 @@
 
 #include <libwebsockets.h>
 
+#include <array>
 #include <cerrno>
 #include <sys/socket.h>
 #include <utility>
@@ -16,6 +17,18 @@ constexpr const char* protocol_name = "phx-client";
 } // namespace
 
 struct ClientStreamCallbacks {
+    /// What came before a reset. libuv reports the error of the socket only, and libwebsockets then reads no
+    /// more: the reason that a server gave before it crashed or hung up on what we wrote would be lost.
+    static void read_rest(int descriptor, ClientStream::Listener& listener) {
+        std::array<char, 16 * 1024> bytes;
+        constexpr int most_rounds = 1024; // more than a receive buffer: it is no longer what came before
+        for (int round = 0; round < most_rounds; ++round) {
+            const auto count = ::recv(descriptor, bytes.data(), bytes.size(), MSG_DONTWAIT);
+            if (count <= 0) return;
+            listener.stream_received({bytes.data(), static_cast<std::size_t>(count)});
+        }
+    }
+
     static int handle(lws* wsi, lws_callback_reasons reason, void* /*user*/, void* in, std::size_t length) {
         switch (reason) {
         case LWS_CALLBACK_RAW_ADOPT:
@@ -33,6 +46,7 @@ struct ClientStreamCallbacks {
         if (!stream->wsi_) return 0; // the adoption failed; adopt() says so
         if (reason == LWS_CALLBACK_RAW_CLOSE) {
             stream->wsi_ = nullptr;
+            read_rest(lws_get_socket_fd(wsi), stream->listener_);
             stream->listener_.stream_ended();
             return 0;
         }

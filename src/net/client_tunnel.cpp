@@ -33,6 +33,11 @@ void ClientTunnel::open(TunnelTarget target) {
     std::array<std::uint8_t, 16> random{};
     fill_random(std::span(random));
     key_ = protocol::websocket_key(random);
+    if (target_.url.tls) { // first of all: options that cannot be used are no matter of the network
+        auto context = loop_.context().tls().get(target_.tls);
+        if (!context) return end_with(std::move(context).error());
+        tls_context_ = std::move(*context);
+    }
     if (!target_.network.unix_socket.empty()) return dial({});
     auto proxy = choose_proxy();
     if (!proxy) return end_with(std::move(proxy).error());
@@ -44,9 +49,8 @@ void ClientTunnel::open(TunnelTarget target) {
 }
 
 Result<std::optional<protocol::Proxy>> ClientTunnel::choose_proxy() const {
-    const protocol::ProxyVariables variables = proxy_environment();
-    const std::string_view url = target_.network.proxy ? std::string_view(*target_.network.proxy)
-                                                       : protocol::proxy_for(target_.url, variables);
+    const std::string url = target_.network.proxy ? *target_.network.proxy
+                                                  : protocol::proxy_for(target_.url, proxy_environment());
     if (url.empty()) return std::optional<protocol::Proxy>();
     auto proxy = protocol::parse_proxy(url);
     if (!proxy) return Failure{std::move(proxy).error()};
@@ -91,11 +95,9 @@ void ClientTunnel::handle_connected(Result<Descriptor> socket) {
 void ClientTunnel::secure_or_upgrade() {
     reader_ = {};
     if (target_.url.tls && !tls_) {
-        auto context = loop_.context().tls().get(target_.tls);
-        if (!context) return end_with(std::move(context).error());
         const std::string& name =
             target_.tls.server_name.empty() ? target_.url.host : target_.tls.server_name;
-        tls_ = std::make_unique<TlsSession>(std::move(*context), target_.tls, name);
+        tls_ = std::make_unique<TlsSession>(tls_context_, target_.tls, name);
         state_ = State::securing;
         return handle_handshake();
     }
@@ -179,6 +181,7 @@ void ClientTunnel::handle_response(protocol::HttpResponse&& response) {
     if (state_ == State::proxying && response.status / 100 == 2) return secure_or_upgrade();
     if (state_ == State::proxying || response.status != 101) return note_refusal(std::move(response));
     if (auto error = check_upgrade(response)) return end_with(std::move(*error));
+    reader_ = {}; // and its memory
     state_ = State::open;
     listener_.tunnel_opened();
 }

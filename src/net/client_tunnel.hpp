@@ -144,6 +144,7 @@ private:
     TunnelTarget target_;
     std::string key_;
     std::optional<protocol::Proxy> proxy_;
+    TlsContext tls_context_;
     std::unique_ptr<TlsSession> tls_;
     protocol::HttpResponseReader reader_;
     std::optional<Refusal> refusal_;

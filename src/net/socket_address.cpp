@@ -9,6 +9,16 @@
 #include <sys/un.h>
 
 namespace phx::shell {
+namespace {
+
+bool is_link_local(const SocketAddress& address) {
+    if (address.family() != AF_INET6) return false;
+    sockaddr_in6 ipv6{};
+    std::memcpy(&ipv6, &address.storage, sizeof ipv6);
+    return IN6_IS_ADDR_LINKLOCAL(&ipv6.sin6_addr);
+}
+
+} // namespace
 
 std::optional<SocketAddress> parse_address(const std::string& numeric, std::uint16_t port) {
     addrinfo hints{};
@@ -43,13 +53,14 @@ std::vector<SocketAddress> local_addresses(const std::string& address_or_interfa
     for (const ifaddrs* entry = list; entry; entry = entry->ifa_next) {
         if (!entry->ifa_addr || entry->ifa_name != address_or_interface) continue;
         const int family = entry->ifa_addr->sa_family;
-        const bool is_known = std::any_of(found.begin(), found.end(),
-                                          [&](const SocketAddress& one) { return one.family() == family; });
-        if ((family != AF_INET && family != AF_INET6) || is_known) continue;
+        if (family != AF_INET && family != AF_INET6) continue;
         SocketAddress& address = found.emplace_back();
         address.size = family == AF_INET ? sizeof(sockaddr_in) : sizeof(sockaddr_in6);
         std::memcpy(&address.storage, entry->ifa_addr, address.size);
     }
+    // Every interface has a link-local address of IPv6, which reaches nothing beyond its link.
+    std::stable_partition(found.begin(), found.end(),
+                          [](const SocketAddress& address) { return !is_link_local(address); });
     return found;
 }
 

@@ -22,8 +22,8 @@ std::optional<SocketAddress> parse_address(const std::string& numeric, std::uint
 /// Nothing if the path is too long for the system.
 std::optional<SocketAddress> unix_address(const std::string& path);
 
-/// Of this machine: the address itself if it is numeric, else the first of each family of the interface of
-/// that name. With port 0.
+/// Of this machine: the address itself if it is numeric, else those of the interface of that name, the best
+/// of each family first. With port 0.
 std::vector<SocketAddress> local_addresses(const std::string& address_or_interface);
 
 /// The families take turns, the first one's begins (RFC 8305 section 4); the order within each stays.

@@ -99,8 +99,9 @@ TEST(HostileServer, MayRefuseByteByByte) {
     Attempt attempt(server.url());
     Peer peer = server.accept();
     peer.read_request();
-    write_byte_by_byte(
-        peer, "HTTP/1.1 503 Busy\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nno\r\n1\r\n!\r\n0\r\n\r\n");
+    // Up to where it knows enough, and hangs up.
+    write_byte_by_byte(peer,
+                       "HTTP/1.1 503 Busy\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nno\r\n1\r\n!\r\n0\r\n");
     const Error error = attempt.error();
     EXPECT_EQ(error.code, Errc::upgrade_refused);
     ASSERT_TRUE(error.detail);
@@ -120,6 +121,39 @@ TEST(HostileServer, MaySendFramesWithTheAnswer) {
                "Upgrade\r\nSec-WebSocket-Accept: " +
                Peer::accept_of(request) + "\r\n\r\n" + Peer::frame(1, R"([null,null,"room:1","early",{}])"));
     EXPECT_EQ(messages.first(), "early");
+}
+
+TEST(HostileServer, MayResetBehindItsAnswer) {
+    for (int round = 0; round < 10; ++round) {
+        ScriptedServer server;
+        Attempt attempt(server.url());
+        Peer peer = server.accept([] {}); // the request is there; that nobody reads it makes the reset
+        peer.write("HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno");
+        peer.close();
+        const Error error = attempt.error();
+        EXPECT_EQ(error.code, Errc::bad_auth) << error.message;
+        ASSERT_TRUE(error.detail);
+        EXPECT_EQ(error.detail->http_body, "no");
+    }
+}
+
+TEST(HostileServer, MayResetBehindItsCloseFrame) {
+    for (int round = 0; round < 10; ++round) {
+        ScriptedServer server;
+        Loop loop;
+        Socket socket(loop, server.url(), quick());
+        Inbox<std::uint16_t> codes;
+        socket.on_close([&](std::uint16_t code, std::string_view) { codes.add(code); });
+        socket.channel("room:1").join();
+        socket.connect();
+        Peer peer = server.accept_upgraded();
+        EXPECT_FALSE(peer.read_some().empty()); // a part of the join, perhaps
+        socket.channel("room:2").join();
+        peer.wait_for_bytes();
+        peer.send_close(1012, "restart");
+        peer.close();
+        EXPECT_EQ(codes.first(), 1012);
+    }
 }
 
 TEST(HostileServer, MaySpeakTlsOnAPlainPort) {

@@ -133,6 +133,52 @@ TEST(Ipv6, IsConnectedTo) {
     EXPECT_TRUE(opened.first());
 }
 
+TEST(Stream, IsReadWhileTheServerTakesNothing) {
+    // Two ends that both write much must not wait for each other.
+    const TlsFiles files;
+    ScriptedServer plain, secure(files.server_cert(), files.server_key());
+    for (ScriptedServer* const server : {&plain, &secure}) {
+        SocketOptions options = quick();
+        options.tls.ca_file = files.ca();
+        Loop loop;
+        Socket socket(loop, server->url("localhost"), std::move(options));
+        auto room = socket.channel("room:1");
+        Inbox<int> heard;
+        room.on("tick", [&](const Message&) { heard.add(1); });
+        socket.connect();
+        const Push joined = room.join();
+        Peer peer = server->accept_upgraded();
+        peer.accept_join();
+        EXPECT_TRUE(result_of(joined));
+        constexpr int count = 12; // of megabytes: more than the system buffers
+        const std::string megabyte = '"' + std::string(1u << 20, 'x') + '"';
+        for (int i = 0; i < count; ++i) room.push_text("big", megabyte);
+        peer.wait_for_bytes();
+        peer.broadcast("room:1", "tick", json::object());
+        EXPECT_TRUE(heard.first());
+        EXPECT_EQ(peer.expect("big").payload.get_ref<const std::string&>().size() + 2, megabyte.size());
+    }
+}
+
+TEST(Connecting, CanBeLeftAtAnyTime) {
+    // ~Loop asserts that nothing is left open.
+    const SilentPort silent("127.0.0.1");
+    ScriptedServer server;
+    const std::string authority = "127.0.0.1:" + std::to_string(server.port());
+    { const Attempt looking_up("ws://phoenix.invalid/socket"); }
+    { const Attempt connecting("ws://127.0.0.1:" + std::to_string(silent.port()) + "/socket"); }
+    for (const std::string& url :
+         {"ws://" + authority, "wss://" + authority, std::string("ws://phoenix.invalid")}) {
+        SocketOptions options = quick();
+        if (url == "ws://phoenix.invalid") options.network.proxy = authority;
+        std::optional<Attempt> attempt(std::in_place, url, std::move(options));
+        Peer peer = server.accept();
+        EXPECT_FALSE(peer.read_some().empty());
+        attempt.reset();
+        EXPECT_TRUE(peer.wait_for_end());
+    }
+}
+
 /// The error of an attempt that is given 300 ms: enough to get as far as it can.
 Error late(const std::string& url, SocketOptions options = quick()) {
     options.connect_timeout = 300ms;

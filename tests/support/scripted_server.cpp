@@ -117,6 +117,8 @@ std::string Peer::address() const {
     return text.data();
 }
 
+void Peer::wait_for_bytes() { wait_readable(fd_, "bytes"); }
+
 std::string Peer::read_some() {
     if (buffer_.empty()) fill();
     return std::exchange(buffer_, {});

@@ -42,6 +42,8 @@ public:
     void write(std::string_view bytes);
     /// The next bytes; empty when the client has closed.
     std::string read_some();
+    /// Waits until there are some, and leaves them unread: closing then resets the connection.
+    void wait_for_bytes();
     /// Reads until the client closes; true if it did.
     bool wait_for_end();
     /// Closes with a reset: what a crashed host looks like.

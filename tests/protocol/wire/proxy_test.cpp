@@ -48,7 +48,7 @@ TEST(Proxy, IsNamedWithoutItsCredentials) {
 }
 
 std::string chosen(const char* url, const ProxyVariables& variables) {
-    return std::string(proxy_for(*parse_url(url), variables));
+    return proxy_for(*parse_url(url), variables);
 }
 
 TEST(Proxy, IsChosenBySchemeAsCurlDoes) {
