@@ -13,9 +13,10 @@ namespace phx {
 
 /// How the steps of a `Ladder` are spread, so that many clients do not come back in the same moment.
 enum class Jitter : std::uint8_t {
-    none,  ///< the steps as they are, as phoenix.js
-    full,  ///< uniform in [0, step)
-    equal, ///< uniform in [step / 2, step)
+    none,    ///< the steps as they are, as phoenix.js
+    full,    ///< uniform in [0, step)
+    equal,   ///< uniform in [step / 2, step)
+    between, ///< uniform in [the step before, step); of the first: [0, step)
 };
 
 /// Delays between attempts; the last one repeats.
@@ -30,10 +31,9 @@ struct RetryOptions {
     Ladder first_connect = {{Millis(10), Millis(50), Millis(100), Millis(150), Millis(200), Millis(250),
                              Millis(500), Millis(1000), Millis(2000), Millis(5000)},
                             Jitter::equal};
-    /// After a connection that had been open: within a second, then slower; full jitter, so that a restarted
-    /// server is not stampeded.
-    Ladder reconnect = {{Millis(1000), Millis(1000), Millis(2000), Millis(5000), Millis(10'000)},
-                        Jitter::full};
+    /// After a connection that had been open: within a second, then slower. First, second, ... attempts of
+    /// many clients fall into intervals that do not overlap, so that a server that was away is not stampeded.
+    Ladder reconnect = {{Millis(1000), Millis(2000), Millis(5000), Millis(10'000)}, Jitter::between};
     /// Of a channel that crashed or was refused: phoenix.js rejoinAfterMs, with jitter.
     Ladder rejoin = {{Millis(1000), Millis(2000), Millis(5000), Millis(10'000)}, Jitter::equal};
     /// A connection that lasted this long starts the ladder anew when it ends; zero: every one that opened,

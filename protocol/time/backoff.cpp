@@ -14,7 +14,7 @@ BackoffConfig BackoffConfig::first_connect() {
 }
 
 BackoffConfig BackoffConfig::reconnect() {
-    return {{seconds(1), seconds(1), seconds(2), seconds(5), seconds(10)}, Jitter::full};
+    return {{seconds(1), seconds(2), seconds(5), seconds(10)}, Jitter::between};
 }
 
 BackoffConfig BackoffConfig::rejoin() {
@@ -41,10 +41,15 @@ Duration Backoff::slowest(Random& random) {
 
 Duration Backoff::jittered(std::size_t step, Random& random) const {
     if (config_.steps.empty()) return Duration{0};
-    const Duration whole = std::max(config_.steps[std::min(step, config_.steps.size() - 1)], Duration{0});
-    const Duration fixed = config_.jitter == Jitter::none    ? whole
-                           : config_.jitter == Jitter::equal ? whole / 2
-                                                             : Duration{0};
+    const std::size_t at = std::min(step, config_.steps.size() - 1);
+    const Duration whole = std::max(config_.steps[at], Duration{0});
+    Duration fixed{0};
+    switch (config_.jitter) {
+    case Jitter::none: fixed = whole; break;
+    case Jitter::full: break;
+    case Jitter::equal: fixed = whole / 2; break;
+    case Jitter::between: fixed = at == 0 ? fixed : std::clamp(config_.steps[at - 1], fixed, whole); break;
+    }
     const auto spread = static_cast<std::uint64_t>((whole - fixed).count());
     return fixed + Duration{static_cast<Duration::rep>(random.below(spread))};
 }

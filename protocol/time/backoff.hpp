@@ -10,9 +10,10 @@
 namespace phx::protocol {
 
 enum class Jitter : std::uint8_t {
-    none,  ///< the ladder as it is, as phoenix.js
-    full,  ///< uniform in [0, step)
-    equal, ///< uniform in [step / 2, step)
+    none,    ///< the ladder as it is, as phoenix.js
+    full,    ///< uniform in [0, step)
+    equal,   ///< uniform in [step / 2, step)
+    between, ///< uniform in [the step before, step); before the first: [0, step)
 };
 
 /// A ladder of delays; the last step repeats.
@@ -22,7 +23,8 @@ struct BackoffConfig {
 
     /// phoenix.js reconnectAfterMs: 10, 50, 100, 150, 200, 250, 500, 1000, 2000, then 5000 ms; equal jitter.
     static BackoffConfig first_connect();
-    /// Within 1 s, then 1, 2, 5, 10 s; full jitter, so that a restarted server is not stampeded.
+    /// 1, 2, 5, 10 s, between: attempts of the first second, of the next, ... do not meet, so that a server
+    /// that was away is not stampeded, however long it was (tests/sim/stampede_test.cpp).
     static BackoffConfig reconnect();
     /// phoenix.js rejoinAfterMs: 1, 2, 5, then 10 s; equal jitter.
     static BackoffConfig rejoin();

@@ -12,7 +12,7 @@ static_assert(static_cast<int>(phx::ChannelState::errored) ==
               static_cast<int>(protocol::ChannelState::errored));
 static_assert(static_cast<int>(phx::HeartbeatStatus::timeout) ==
               static_cast<int>(protocol::HeartbeatStatus::timeout));
-static_assert(static_cast<int>(phx::Jitter::equal) == static_cast<int>(protocol::Jitter::equal));
+static_assert(static_cast<int>(phx::Jitter::between) == static_cast<int>(protocol::Jitter::between));
 static_assert(static_cast<int>(phx::Overflow::drop_oldest) ==
               static_cast<int>(protocol::Overflow::drop_oldest));
 static_assert(static_cast<int>(phx::InFlight::wait) == static_cast<int>(protocol::InFlight::wait));

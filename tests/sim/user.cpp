@@ -104,7 +104,7 @@ void User::push(std::size_t i, const std::string& event, Duration timeout) {
     const Opcode kind = chance_.one_in(10) ? Opcode::binary : Opcode::text;
     made(node_.machine().push(node_.now(), channels_[i].id, event, kind, json, timeout), timeout, tag,
          channels_[i].id);
-    pushes_.expect_bounded(channels_[i].id, setup_.config.max_buffered_pushes);
+    pushes_.expect_bounded(channels_[i].id, setup_.config.channel.max_buffered_pushes);
 }
 
 void User::send(std::size_t i, const std::string& event) {

@@ -79,7 +79,7 @@ private:
     void note(const protocol::event::MessageArrived&);
     void note(const protocol::event::Unclaimed&) { wire_.delivered(); }
     void note(const protocol::event::PushFinished&);
-    void note(const protocol::event::HeartbeatDone&) { wire_.delivered(); }
+    void note(const protocol::event::HeartbeatChanged&) { wire_.delivered(); }
     void note(const protocol::event::FrameDropped&);
     void note(const protocol::event::Gap&);
 

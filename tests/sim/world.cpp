@@ -61,10 +61,10 @@ ClientConfig World::client_config(std::size_t number) {
     config.heartbeat_interval = chance_.between(5s, 45s);
     config.timeout = chance_.between(1s, 15s);
     config.max_waiting_pushes = chance_.one_in(4) ? 1 + chance_.below(8) : 1000;
-    config.max_buffered_pushes = chance_.one_in(4) ? chance_.below(8) : 1000;
-    config.max_buffered_bytes = chance_.one_in(8) ? chance_.below(200) : 1u << 20;
-    config.overflow = chance_.one_in(2) ? Overflow::reject_newest : Overflow::drop_oldest;
-    if (chance_.one_in(4)) config.rejoin.jitter = config.reconnect.jitter = Jitter::none;
+    config.channel.max_buffered_pushes = chance_.one_in(4) ? chance_.below(8) : 1000;
+    config.channel.max_buffered_bytes = chance_.one_in(8) ? chance_.below(200) : 1u << 20;
+    config.channel.overflow = chance_.one_in(2) ? Overflow::reject_newest : Overflow::drop_oldest;
+    if (chance_.one_in(4)) config.channel.rejoin.jitter = config.reconnect.jitter = Jitter::none;
     return config;
 }
 

@@ -56,7 +56,10 @@ void Finish::now(ExitCode code, std::string_view why) {
     if (!code_.compare_exchange_strong(undecided, static_cast<int>(code))) return;
     if (!why.empty()) std::cerr << "phx-cli: " + std::string(why) + "\n";
     code_of_alarm = static_cast<int>(code);
-    std::signal(SIGALRM, leave_now);
+    // Without SA_RESTART: a write that stalls returns, which ThreadSanitizer waits for with the handler.
+    struct sigaction action = {};
+    action.sa_handler = leave_now;
+    sigaction(SIGALRM, &action, nullptr);
     alarm(2);
     wake();
 }

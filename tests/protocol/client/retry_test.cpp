@@ -33,7 +33,6 @@ TEST(Retry, ClimbsTheLadderOfTheFirstConnectUntilOneOpens) {
     EXPECT_EQ(retry.attempt(), 2u);
     retry.handle_open(at(0s));
     EXPECT_EQ(retry.handle_lost(at(1s), {}, random), Duration(1s));
-    EXPECT_EQ(retry.handle_failed({}, random), Duration(1s));
     EXPECT_EQ(retry.handle_failed({}, random), Duration(2s));
     EXPECT_EQ(retry.handle_failed({}, random), Duration(5s));
     EXPECT_EQ(retry.handle_failed({}, random), Duration(10s));
@@ -49,7 +48,7 @@ TEST(Retry, KeepsClimbingWhenTheServerAcceptsAndCloses) {
         retry.handle_open(now);
         waits.push_back(retry.handle_lost(now += 1s, {}, random));
     }
-    EXPECT_EQ(waits, (std::vector<Duration>{1s, 1s, 2s, 5s, 10s, 10s}));
+    EXPECT_EQ(waits, (std::vector<Duration>{1s, 2s, 5s, 10s, 10s, 10s}));
     EXPECT_EQ(retry.attempt(), 6u);
 }
 
@@ -62,8 +61,8 @@ TEST(Retry, BeginsAnewAfterAStableConnection) {
     retry.handle_open(at(100s));
     EXPECT_EQ(retry.handle_lost(at(110s), {}, random), Duration(1s));
     EXPECT_EQ(retry.attempt(), 0u);
-    EXPECT_EQ(retry.handle_failed({}, random), Duration(1s));
     EXPECT_EQ(retry.handle_failed({}, random), Duration(2s));
+    EXPECT_EQ(retry.handle_failed({}, random), Duration(5s));
 }
 
 TEST(Retry, TakesRetryAfterAsTheLeastWait) {

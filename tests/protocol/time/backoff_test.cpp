@@ -1,5 +1,6 @@
 #include "protocol/time/backoff.hpp"
 
+#include <algorithm>
 #include <gtest/gtest.h>
 
 #include <set>
@@ -47,7 +48,7 @@ TEST(Backoff, SpreadsWithFullJitterOverTheWholeStep) {
     Duration least = 1h;
     Duration most{0};
     for (int i = 0; i < 2000; ++i) {
-        Backoff backoff(BackoffConfig::reconnect());
+        Backoff backoff({{1s}, Jitter::full});
         const Duration d = backoff.next(random);
         least = std::min(least, d);
         most = std::max(most, d);
@@ -56,6 +57,23 @@ TEST(Backoff, SpreadsWithFullJitterOverTheWholeStep) {
     EXPECT_LT(least, 10ms);
     EXPECT_GT(most, 990ms);
     EXPECT_LT(most, 1s);
+}
+
+TEST(Backoff, StaysBetweenTheStepBeforeAndThisOne) {
+    Random random(7);
+    const Duration edges[] = {0s, 1s, 2s, 5s, 10s};
+    Duration earliest[] = {1h, 1h, 1h, 1h};
+    for (int i = 0; i < 2000; ++i) {
+        Backoff backoff(BackoffConfig::reconnect());
+        for (std::size_t step = 0; step < 5; ++step) {
+            const std::size_t at = std::min<std::size_t>(step, 3); // the last repeats
+            const Duration d = backoff.next(random);
+            ASSERT_GE(d, edges[at]);
+            ASSERT_LT(d, edges[at + 1]);
+            earliest[at] = std::min(earliest[at], d);
+        }
+    }
+    for (std::size_t at = 0; at < 4; ++at) EXPECT_LT(earliest[at], edges[at] + 20ms);
 }
 
 TEST(Backoff, KeepsHalfOfTheStepWithEqualJitter) {
