@@ -96,6 +96,8 @@ public:
     HandlerId on_gap(Function<void(Millis offline)>);
     /// The handler is dead at once; only a call that is already running on another thread may finish.
     void off(HandlerId);
+    /// All handlers of the event, as phoenix.js `off(event)`: those that were added by calls before this one.
+    void off(std::string_view event);
 
     /// The payload of later joins. Throws std::invalid_argument when a string in it is not UTF-8.
     void set_params(const Json& params) { set_params_text(payload_argument(params)); }

@@ -138,6 +138,15 @@ void Channel::off(HandlerId id) {
     core_->socket().post([channel = core_](Driver*) { channel->sweep(); });
 }
 
+void Channel::off(std::string_view event) {
+    core_->socket().post([channel = core_, event = std::string(event)](Driver*) {
+        if (const auto found = channel->by_event.find(event); found != channel->by_event.end()) {
+            found->second.kill();
+            channel->sweep();
+        }
+    });
+}
+
 void Channel::set_params_text(std::string json) {
     set_params_provider([json = std::move(json)] { return json; });
 }

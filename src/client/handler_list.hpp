@@ -109,6 +109,9 @@ public:
         std::erase_if(slots_, [](const auto& slot) { return !slot->is_alive; });
     }
     void clear() { slots_.clear(); }
+    void kill() {
+        for (const auto& slot : slots_) slot->is_alive = false;
+    }
     bool empty() const noexcept { return slots_.empty(); }
 
     /// `guard` calls its argument and sees to exceptions.

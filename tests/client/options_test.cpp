@@ -22,6 +22,17 @@ std::string complaint_of_header(const std::string& name, const std::string& valu
     return complaint([&](SocketOptions& o) { o.headers = {{name, value}}; });
 }
 
+TEST(Options, HaveTheDefaultsOfPhoenixJs) {
+    const SocketOptions options;
+    EXPECT_EQ(options.timeout, 10s);
+    EXPECT_EQ(options.heartbeat_interval, 30s);
+    EXPECT_EQ(options.vsn, Vsn::v2);
+    EXPECT_EQ(options.params, Json::object());
+    EXPECT_EQ(options.retry.first_connect.steps.front(), 10ms);
+    EXPECT_EQ(options.retry.first_connect.steps.back(), 5s);
+    EXPECT_EQ(options.retry.rejoin.steps, (std::vector<Millis>{1s, 2s, 5s, 10s}));
+}
+
 TEST(Options, AreRefusedWhenTheyCannotBeUsed) {
     Loop loop;
     EXPECT_THROW(Socket(loop, "http//x"), std::invalid_argument);

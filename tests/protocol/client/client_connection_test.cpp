@@ -220,6 +220,16 @@ TEST(ClientConnection, DisconnectClosesAndDoesNotReconnect) {
     EXPECT_EQ(d.next(), std::nullopt);
 }
 
+TEST(ClientConnection, ReconnectsIfNoConnectionCanBeMadeAfterACleanDisconnect) {
+    ClientDriver d = open_driver();
+    d.disconnect();
+    d.closed();
+    d.connect();
+    d.closed_with(Errc::connect_failed);
+    EXPECT_EQ(d.machine.state(), SocketState::waiting);
+    EXPECT_TRUE(d.next());
+}
+
 TEST(ClientConnection, DisconnectDoesNotWaitForEverForTheClose) {
     ClientDriver d = open_driver();
     d.disconnect();

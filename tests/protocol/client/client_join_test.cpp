@@ -112,6 +112,36 @@ TEST(ClientChannels, RetriesWithBackoffAfterTimeout) {
     EXPECT_EQ(d.next(), Duration(30s - 7s));
 }
 
+TEST(ClientChannels, SucceedsBeforeTimeout) {
+    ClientDriver d = open_driver();
+    const ChannelId c = d.add("room:a");
+    d.join(c, 2s);
+    d.advance(1999ms);
+    d.reply("1", "1", "room:a");
+    d.take();
+    d.advance(10s); // nothing is left to time out
+    EXPECT_EQ(d.take(), Lines{});
+    EXPECT_EQ(d.machine.channel_state(c), ChannelState::joined);
+}
+
+TEST(ClientChannels, JoinsAgainAfterSocketAndJoinDelayTogetherTookTooLong) {
+    ClientDriver d(exact_config());
+    d.connect();
+    const ChannelId c = d.add("room:a");
+    d.join(c, 2s);
+    d.advance(1s);
+    d.opened();
+    d.take();
+    d.advance(1s); // the answer would have come a moment later
+    EXPECT_EQ(d.take(), (Lines{R"(send ["1","2","room:a","phx_leave",{}])",
+                               "room:a joining -> errored (timeout)", "p1 timeout"}));
+    d.reply("1", "1", "room:a");
+    d.advance(1s);
+    d.take();
+    d.reply("3", "3", "room:a");
+    EXPECT_EQ(d.take(), (Lines{"room:a joining -> joined"}));
+}
+
 TEST(ClientChannels, DoesNotSetChannelStateToJoinedWhenRefused) {
     ClientDriver d = open_driver();
     const ChannelId c = d.add("room:a");
