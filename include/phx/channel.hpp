@@ -6,6 +6,7 @@
 #include "phx/message.hpp"
 #include "phx/provider.hpp"
 #include "phx/push.hpp"
+#include "phx/rpc.hpp"
 
 #include <cstdint>
 #include <memory>
@@ -69,6 +70,16 @@ public:
     /// The same with bytes; protocol version 2 only. Errors: invalid_payload over version 1.
     Push push_binary(std::string_view event, Binary payload, std::optional<Millis> timeout = {});
 
+    /// Calls a procedure of the server: `push()`, by the name that goes with `serve()`. A reply that comes
+    /// after the timeout is for nobody; `Socket::on_message` sees it.
+    Push call(std::string_view event, const Json& payload = Json::object(),
+              std::optional<Millis> timeout = {}) {
+        return push(event, payload, timeout);
+    }
+    Push call_binary(std::string_view event, Binary payload, std::optional<Millis> timeout = {}) {
+        return push_binary(event, payload, timeout);
+    }
+
     /// Tells, with ready JSON text: no reply is expected and nothing waits for one. Returns socket_closed
     /// when the loop has ended; what fails later (not_joined, buffer_full, field_too_long, invalid_payload)
     /// goes to `Socket::on_error`.
@@ -94,6 +105,16 @@ public:
     HandlerId on_state(Function<void(ChannelState from, ChannelState to, const Error* why)>);
     /// The channel is joined again after having been `offline`: messages of that time were missed.
     HandlerId on_gap(Function<void(Millis offline)>);
+    /// Answers the requests of the server for this method ("rpc:request", protocol/README.md). A handler for
+    /// a method that is served already takes its place. Serve before `join()`: requests may come right behind
+    /// its reply.
+    ///
+    /// Once something has been served, the channel answers all requests: "unknown method" to those that
+    /// nobody serves, "handler failed" when an exception leaves the handler (reported to `Socket::on_error`,
+    /// not told to the server), "malformed request" to what cannot be read (reported likewise). A response
+    /// that cannot be sent (no JSON, bytes over protocol version 1) is reported, and "handler failed" goes
+    /// out instead. Handlers of `on("rpc:request")` still see the messages.
+    HandlerId serve(std::string method, RequestHandler);
     /// The handler is dead at once; only a call that is already running on another thread may finish.
     void off(HandlerId);
     /// All handlers of the event, as phoenix.js `off(event)`: those that were added by calls before this one.

@@ -11,6 +11,7 @@
 #include "phx/presence.hpp"
 #include "phx/push.hpp"
 #include "phx/result.hpp"
+#include "phx/rpc.hpp"
 #include "phx/scoped_handler.hpp"
 #include "phx/socket.hpp"
 #include "phx/version.hpp"

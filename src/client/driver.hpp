@@ -45,6 +45,7 @@ public:
     void push(ChannelCore&, const PushPtr&, std::string_view event, Opcode, std::string_view payload,
               Duration timeout);
     void send(ChannelCore&, std::string_view event, Opcode, std::string_view payload);
+    Result<void> respond(ChannelCore&, const RpcAnswer&);
     void ping(const PushPtr&);
     void cancel(protocol::PushId);
     /// The Socket is going: finishes its pushes, ends its handlers, closes, and leaves the loop when that is

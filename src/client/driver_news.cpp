@@ -47,6 +47,7 @@ void Driver::note(const protocol::event::ChannelChanged& news) {
     channel->state = static_cast<phx::ChannelState>(news.to);
     log_.note(news, channel->topic());
     const bool is_ours = machine_.state() == protocol::SocketState::open; // not the connection's failure
+    channel->rpc.note_changed(static_cast<phx::ChannelState>(news.from), channel->state, is_ours);
     if (is_ours && news.to == protocol::ChannelState::errored && news.why) {
         questions_.emplace_back(ConfirmRejoin{news.channel, *news.why});
     }
@@ -89,12 +90,15 @@ void Driver::tell(protocol::event::ChannelChanged& news) {
     core_->notify(channel->changed, static_cast<phx::ChannelState>(news.from),
                   static_cast<phx::ChannelState>(news.to),
                   static_cast<const Error*>(news.why ? &*news.why : nullptr));
+    channel->rpc.retry_waiting(*channel);
 }
 
 void Driver::tell(protocol::event::MessageArrived& news) {
     const Message message(news.frame, news.kind);
     core_->counters.messages.add();
     if (ChannelCore* const channel = find(news.channel)) {
+        const bool is_request = message.event() == protocol::rpc_request_event;
+        if (is_request && channel->rpc.is_serving()) channel->rpc.receive(*channel, message);
         const auto handlers = channel->by_event.find(message.event());
         if (handlers != channel->by_event.end()) core_->notify(handlers->second, message);
         core_->notify(channel->any, message);

@@ -13,6 +13,7 @@ void ChannelCore::sweep() {
     any.sweep();
     changed.sweep();
     gap.sweep();
+    rpc.sweep();
 }
 
 void ChannelCore::clear_handlers() {
@@ -20,6 +21,7 @@ void ChannelCore::clear_handlers() {
     any.clear();
     changed.clear();
     gap.clear();
+    rpc.clear();
     params_provider = nullptr;
     should_rejoin = nullptr;
 }

@@ -8,6 +8,7 @@
 #include "protocol/client/outputs.hpp"
 #include "src/client/counters.hpp"
 #include "src/client/handler_list.hpp"
+#include "src/client/rpc_service.hpp"
 #include "src/loop/loop_core.hpp"
 
 #include <atomic>
@@ -33,7 +34,7 @@ struct StringHash {
 
 /// What the handles of one channel share. The first part belongs to every thread, the second to the loop
 /// thread.
-class ChannelCore {
+class ChannelCore : public std::enable_shared_from_this<ChannelCore> {
 public:
     using MessageHandlers = HandlerList<void(const Message&)>;
 
@@ -53,6 +54,7 @@ public:
     MessageHandlers any;
     HandlerList<void(ChannelState, ChannelState, const Error*)> changed;
     HandlerList<void(Millis)> gap;
+    RpcService rpc;
     Provider<std::string> params_provider;
     Function<bool(const Error&)> should_rejoin;
 
