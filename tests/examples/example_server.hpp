@@ -6,7 +6,8 @@
 #include <iostream>
 #include <string>
 
-/// A server in the process for the examples: `room:*` answers "count" and passes "shout" on.
+/// A server in the process for the examples: `room:*` answers "count", passes "shout" on, and closes the
+/// connection at "deploy".
 class ExampleServer {
 public:
     ExampleServer() {
@@ -19,6 +20,8 @@ public:
                 actions.broadcast("shout", payload);
             } else if (event == "count") {
                 actions.ok(R"({"members":1})");
+            } else if (event == "deploy") {
+                actions.close_connection(1012, "deploy");
             } else {
                 actions.error(R"({"reason":"unknown event"})");
             }
