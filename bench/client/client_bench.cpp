@@ -74,9 +74,10 @@ void send(int port, std::size_t count, const std::string& payload) {
         client.loop.post([&turn] { turn(); });
     };
     const Stopwatch watch;
+    const AllocationCount allocations;
     client.loop.post([&turn] { turn(); });
     answered.get_future().wait();
-    print_result(count, watch.seconds(), watch.cpu_seconds());
+    print_result(count, watch.seconds(), watch.cpu_seconds(), 0, allocations.allocations());
 }
 
 /// `window` requests are out at any time, spread over `channels`; each has a callback.
@@ -93,6 +94,7 @@ void call(int port, std::size_t count, std::size_t window, const std::string& pa
     std::vector<double> times;
     double before = 0;
     const Stopwatch watch;
+    const AllocationCount allocations;
     std::function<void()> ask = [&] {
         rooms[sent++ % channels].push_text("ask", payload).then([&](const phx::Result<phx::Reply>& reply) {
             if (!reply) std::_Exit(1);
@@ -109,7 +111,7 @@ void call(int port, std::size_t count, std::size_t window, const std::string& pa
         for (std::size_t i = 0; i < window && i < count; ++i) ask();
     });
     done.get_future().wait();
-    print_result(count, watch.seconds(), watch.cpu_seconds(), median(times));
+    print_result(count, watch.seconds(), watch.cpu_seconds(), median(times), allocations.allocations());
 }
 
 } // namespace
