@@ -44,9 +44,8 @@ enum class HeartbeatStatus : std::uint8_t {
 ///   makes. They may call anything but `Push::wait()` and `future().get()`.
 /// - `off(id)` marks a handler dead at once; only a call already running on another thread may finish.
 /// - An exception that leaves a handler is caught and reported to `on_error` as `Errc::handler_failed`.
-/// - `~Socket` must not run inside a handler: that is an assertion in debug builds; release builds close the
-/// socket
-///   after the handler.
+/// - `~Socket` may run inside a handler: no other handler is called after it, and the socket closes when the
+///   handler has returned.
 class PHX_API Socket {
 public:
     /// `url`: ws:// or wss:// of the endpoint, as phoenix.js takes it; `/websocket`, the params and `vsn` are

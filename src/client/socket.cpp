@@ -6,7 +6,6 @@
 #include "src/client/socket_core.hpp"
 #include "src/client/socket_setup.hpp"
 
-#include <cassert>
 #include <stdexcept>
 #include <utility>
 
@@ -49,8 +48,8 @@ Socket::~Socket() {
     auto detach = [core = core_] {
         if (core->driver) core->driver->detach();
     };
-    assert(!loop.on_loop_thread() && "~Socket inside a handler of its loop");
     if (loop.on_loop_thread()) {
+        core_->close_handles(); // others wait for the same message
         loop.post(std::move(detach));
     } else {
         // A loop that has ended has detached the driver, but channels may have been made since.

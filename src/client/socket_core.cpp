@@ -116,8 +116,7 @@ void SocketCore::sweep() {
 }
 
 void SocketCore::detach() {
-    is_closed_ = true;
-    handlers.kill_all();
+    close_handles();
     opened.clear();
     closed.clear();
     failed.clear();

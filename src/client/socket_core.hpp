@@ -87,6 +87,11 @@ public:
         schedule_commands();
         return true;
     }
+    /// The Socket is going: no handler is called any more, and nothing is accepted to be sent.
+    void close_handles() {
+        is_closed_ = true;
+        handlers.kill_all();
+    }
     /// The Socket is gone, or going.
     bool is_closed() const noexcept { return is_closed_; }
     /// The last handlers run, and what they ask for is refused: nobody is called back any more.

@@ -38,6 +38,42 @@ TEST(Socket, FinishesPendingPushesWhenItIsDestroyed) {
     room.reset();
 }
 
+TEST(Socket, MayDieInsideItsHandler) {
+    ScriptedServer server;
+    Inbox<std::string> seen;
+    Inbox<Errc> ends;
+    Loop loop;
+    std::optional<Socket> socket(std::in_place, loop, server.url(), quick());
+    Channel room = socket->channel("room:1");
+    room.on("end", [&](const Message&) {
+        room.push("too late").then([&](const Result<Reply>& result) {
+            ends.add(Errc(result.error().code.value()));
+        });
+        socket.reset();
+        seen.add("died");
+        EXPECT_FALSE(room.send("a", "{}"));
+    });
+    room.on("end", [&](const Message&) { seen.add("another handler"); });
+    room.on_state([&](ChannelState, ChannelState to, const Error*) {
+        if (to == ChannelState::closed) seen.add("closed");
+    });
+    socket->connect();
+    const Push joined = room.join();
+    Peer peer = server.accept_upgraded();
+    peer.accept_join();
+    ASSERT_TRUE(result_of(joined));
+    Push(room.push("slow")).then([&](const Result<Reply>& result) {
+        ends.add(Errc(result.error().code.value()));
+    });
+    peer.expect("slow");
+    peer.broadcast("room:1", "end", json::object());
+    EXPECT_EQ(ends.wait_for(2), (std::vector{Errc::socket_closed, Errc::socket_closed}));
+    EXPECT_EQ(seen.all(), std::vector<std::string>{"died"});
+    Socket next(loop, server.url(), quick()); // the loop lives on
+    next.connect();
+    Peer second = server.accept_upgraded();
+}
+
 TEST(Socket, IsClosedByItsLoop) {
     ScriptedServer server;
     std::optional<Loop> loop(std::in_place);
