@@ -157,6 +157,20 @@ std::string json_or_exit(const std::string& argument) {
     return text;
 }
 
+std::string payload_or_exit(const std::vector<std::string>& words, std::size_t at) {
+    if (words.size() > at + 1) usage_error("too many arguments after EVENT; a JSON payload is one argument");
+    return words.size() > at ? json_or_exit(words[at]) : "{}";
+}
+
+void add_join_option(CLI::App& verb, std::string& join) {
+    verb.add_option("--join", join, "payload of the join: JSON, @FILE or -")->type_name("JSON");
+}
+
+std::optional<std::string> join_payload_or_exit(const std::string& join) {
+    if (join.empty()) return std::nullopt;
+    return json_or_exit(join);
+}
+
 bool supabase_dialect(const ConnectArgs& args) {
     if (args.supabase || args.url.find("/realtime/v1") != std::string::npos) return true;
     if (args.url.find("apikey=") != std::string::npos) return true;

@@ -66,6 +66,11 @@ std::optional<Millis> timeout_of(const ConnectArgs&);
 
 /// JSON text given as it is, `@FILE`, or `-` for standard input; checked. Usage error when it is not JSON.
 std::string json_or_exit(const std::string& argument);
+/// The payload that may follow the other words, `{}` without one. Nothing may follow it.
+std::string payload_or_exit(const std::vector<std::string>& words, std::size_t at);
+void add_join_option(CLI::App& verb, std::string& join);
+/// What --join gave, if it was given.
+std::optional<std::string> join_payload_or_exit(const std::string& join);
 /// The bytes of a file, or of standard input for `-`.
 std::string read_or_exit(const std::string& path);
 

@@ -15,11 +15,9 @@ struct Call {
 
 ExitCode run(Call& args) {
     const auto words = take_url(args.connect, args.words, {"TOPIC", "EVENT"});
-    if (words.size() > 3) usage_error("too many arguments after EVENT; a JSON payload is one argument");
-    const std::string payload = words.size() > 2 ? json_or_exit(words[2]) : "{}";
+    const std::string payload = payload_or_exit(words, 2);
     const std::string bytes = args.binary.empty() ? std::string() : read_or_exit(args.binary);
-    std::optional<std::string> join;
-    if (!args.join.empty()) join = json_or_exit(args.join);
+    const auto join = join_payload_or_exit(args.join);
 
     Finish finish;
     Output output(args.connect.format());
@@ -54,7 +52,7 @@ void add_call(CLI::App& app, int& exit_code) {
     auto* verb = app.add_subcommand("call", "join, push one event, wait for its reply and print it");
     take_words(*verb, "URL TOPIC EVENT JSON", "JSON may be @FILE, or - for standard input");
     verb->add_option("--binary", args->binary, "push these bytes instead of JSON")->type_name("FILE");
-    verb->add_option("--join", args->join, "payload of the join: JSON, @FILE or -")->type_name("JSON");
+    add_join_option(*verb, args->join);
     add_connect_options(*verb, args->connect);
     verb->callback([args, verb, &exit_code] {
         args->words = words_of(*verb);

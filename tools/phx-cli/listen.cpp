@@ -20,8 +20,7 @@ struct Listen {
 
 ExitCode run(Listen& args) {
     auto topics = take_url(args.connect, args.words, {"TOPIC"});
-    std::optional<std::string> join;
-    if (!args.join.empty()) join = json_or_exit(args.join);
+    const auto join = join_payload_or_exit(args.join);
     protocol::JoinConfig config;
     config.broadcast_self = args.self;
     config.presence_enabled = args.presence;
@@ -70,7 +69,7 @@ void add_listen(CLI::App& app, int& exit_code) {
         ->type_name("EVENT")
         ->allow_extra_args(false);
     verb->add_option("--count", args->count, "end after so many messages");
-    verb->add_option("--join", args->join, "payload of the join: JSON, @FILE or -")->type_name("JSON");
+    add_join_option(*verb, args->join);
     verb->add_flag("--self", args->self, "realtime: also receive what this connection broadcasts");
     verb->add_flag("--presence", args->presence, "realtime: also receive presence");
     add_connect_options(*verb, args->connect);

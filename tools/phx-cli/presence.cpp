@@ -1,12 +1,11 @@
+#include "phx/presence.hpp"
 #include "phx/protocol/builders.hpp"
 #include "phx/protocol/topic.hpp"
 #include "session.hpp"
 #include "verbs.hpp"
 
 #include <cstdio>
-#include <map>
 #include <memory>
-#include <mutex>
 #include <unistd.h>
 
 namespace phx::cli {
@@ -21,145 +20,80 @@ struct PresenceArgs {
     bool watch = false;
 };
 
-using Metas = std::vector<Json>;
-
-/// Who is there, as phoenix.js Presence: a state replaces, a diff adds the joins and then removes the leaves
-/// by phx_ref.
-class Members {
-public:
-    struct Change {
-        const char* event; // join, update, leave
-        std::string key;
-        Metas metas;
-    };
-
-    std::vector<Change> sync_state(const Json& state) {
-        std::vector<Change> changes;
-        std::map<std::string, Metas> fresh;
-        for (const auto& [key, entry] : state.items()) fresh[key] = metas_of(entry);
-        for (const auto& [key, metas] : members_) {
-            if (!fresh.contains(key)) changes.push_back({"leave", key, metas});
-        }
-        for (const auto& [key, metas] : fresh) {
-            const auto known = members_.find(key);
-            if (known == members_.end()) changes.push_back({"join", key, metas});
-            if (known != members_.end() && known->second != metas) changes.push_back({"update", key, metas});
-        }
-        members_ = std::move(fresh);
-        return changes;
+std::string without_refs(const std::vector<PresenceMeta>& metas) {
+    Json shown = Json::array();
+    for (const PresenceMeta& meta : metas) {
+        auto json = meta_json(meta);
+        shown.push_back(json ? *std::move(json) : Json(meta.text()));
+        if (shown.back().is_object()) shown.back().erase("phx_ref"), shown.back().erase("phx_ref_prev");
     }
-
-    std::vector<Change> sync_diff(const Json& diff) {
-        std::vector<Change> changes;
-        std::map<std::string, bool> touched; // key -> was there before
-        for (const char* part : {"joins", "leaves"}) {
-            if (!diff.contains(part) || !diff[part].is_object()) continue;
-            for (const auto& [key, entry] : diff[part].items()) {
-                touched.try_emplace(key, members_.contains(key));
-                auto& metas = members_[key];
-                for (const auto& meta : metas_of(entry)) {
-                    const auto same = [&](const Json& m) { return ref_of(m) == ref_of(meta); };
-                    std::erase_if(metas, same);
-                    if (part[0] == 'j') metas.push_back(meta);
-                }
-            }
-        }
-        for (const auto& [key, before] : touched) {
-            auto member = members_.find(key);
-            if (member->second.empty()) {
-                if (before)
-                    changes.push_back({"leave", key,
-                                       diff.contains("leaves") && diff["leaves"].contains(key)
-                                           ? metas_of(diff["leaves"][key])
-                                           : Metas{}});
-                members_.erase(member);
-            } else {
-                changes.push_back({before ? "update" : "join", key, member->second});
-            }
-        }
-        return changes;
-    }
-
-    const std::map<std::string, Metas>& all() const { return members_; }
-
-private:
-    static Metas metas_of(const Json& entry) {
-        if (!entry.is_object() || !entry.contains("metas") || !entry["metas"].is_array()) return {};
-        return entry["metas"].get<Metas>();
-    }
-    static std::string ref_of(const Json& meta) {
-        return meta.is_object() && meta.contains("phx_ref") ? meta["phx_ref"].dump() : std::string();
-    }
-    std::map<std::string, Metas> members_;
-};
-
-std::string shown(Json metas) {
-    for (auto& meta : metas) {
-        if (meta.is_object()) meta.erase("phx_ref"), meta.erase("phx_ref_prev");
-    }
-    return metas.dump(-1, ' ', false, Json::error_handler_t::replace);
+    return shown.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
-void print_change(const PresenceArgs& args, const std::string& topic, const Members::Change& change) {
-    std::string line;
-    if (args.connect.format() == Format::json) {
-        line = Json{{"ts", timestamp()},
-                    {"topic", topic},
-                    {"event", change.event},
-                    {"key", change.key},
-                    {"metas", change.metas}}
-                   .dump(-1, ' ', false, Json::error_handler_t::replace);
-    } else if (args.connect.format() == Format::raw) {
-        line = shown(change.metas);
-    } else {
-        line = std::string(change.event) + " " + printable_frame(protocol::Opcode::text, change.key) + " " +
-               shown(change.metas);
-    }
-    std::puts(line.c_str());
-    std::fflush(stdout);
-}
-
-void draw_table(const std::string& topic, const Members& members) {
-    std::string screen =
-        "\033[H\033[2J\033[1m" + topic + "\033[0m  " + std::to_string(members.all().size()) + " present\n";
-    for (const auto& [key, metas] : members.all()) {
-        screen +=
-            "  \033[36m" + printable_frame(protocol::Opcode::text, key) + "\033[0m  " + shown(metas) + "\n";
-    }
-    std::fputs(screen.c_str(), stdout);
-    std::fflush(stdout);
-}
-
-/// Loop thread only.
+/// Prints who is there, and then what changes. Loop thread only.
 class Watcher {
 public:
-    Watcher(const PresenceArgs& args, Finish& finish, std::string topic)
-        : args_(args), finish_(finish), topic_(std::move(topic)),
-          live_(args.watch && args.connect.format() == Format::plain && isatty(STDOUT_FILENO) == 1) {}
-
-    void message(const Message& message) {
-        const bool state = message.kind() == EventKind::presence_state;
-        if (finish_.done() || (!state && message.kind() != EventKind::presence_diff)) return;
-        const auto payload = message.json();
-        if (!payload || !payload->is_object()) return;
-        if (!state && !synced_) return; // phoenix.js Presence: diffs count from the state on
-        const auto changes = state ? members_.sync_state(*payload) : members_.sync_diff(*payload);
-        synced_ = true;
-        if (live_) {
-            draw_table(topic_, members_);
-        } else {
-            for (const auto& change : changes) print_change(args_, topic_, change);
-        }
-        if (!args_.watch) finish_.now(ExitCode::ok);
+    Watcher(const PresenceArgs& args, Finish& finish, const Channel& channel)
+        : args_(args), finish_(finish), presence_(channel),
+          live_(args.watch && args.connect.format() == Format::plain && isatty(STDOUT_FILENO) == 1) {
+        presence_.on_join([this](const PresenceEntry* before, const PresenceEntry& joined) {
+            before ? update(joined.key) : print("join", joined.key, joined.metas);
+        });
+        presence_.on_update([this](const PresenceEntry&, const PresenceEntry& now) { update(now.key); });
+        presence_.on_leave([this](const PresenceEntry& now, const PresenceEntry& left) {
+            now.metas.empty() ? print("leave", left.key, left.metas) : update(now.key);
+        });
+        presence_.on_sync([this] {
+            if (live_ && !finish_.done()) draw_table();
+            if (!args_.watch) finish_.now(ExitCode::ok);
+        });
     }
 
 private:
+    void update(const std::string& key) {
+        if (const PresencePtr now = presence_.get(key)) print("update", key, now->metas);
+    }
+
+    void print(const char* event, const std::string& key, const std::vector<PresenceMeta>& metas) {
+        if (live_ || finish_.done()) return;
+        std::string line;
+        if (args_.connect.format() == Format::json) {
+            Json all = Json::array();
+            for (const PresenceMeta& meta : metas) {
+                if (auto json = meta_json(meta)) all.push_back(*std::move(json));
+            }
+            line = Json{{"ts", timestamp()},
+                        {"topic", presence_.channel().topic()},
+                        {"event", event},
+                        {"key", key},
+                        {"metas", std::move(all)}}
+                       .dump(-1, ' ', false, Json::error_handler_t::replace);
+        } else if (args_.connect.format() == Format::raw) {
+            line = without_refs(metas);
+        } else {
+            line = std::string(event) + " " + printable_frame(protocol::Opcode::text, key) + " " +
+                   without_refs(metas);
+        }
+        std::puts(line.c_str());
+        std::fflush(stdout);
+    }
+
+    void draw_table() {
+        const PresenceState all = presence_.state();
+        std::string screen = "\033[H\033[2J\033[1m" + presence_.channel().topic() + "\033[0m  " +
+                             std::to_string(all.size()) + " present\n";
+        for (const PresenceEntry& entry : all) {
+            screen += "  \033[36m" + printable_frame(protocol::Opcode::text, entry.key) + "\033[0m  " +
+                      without_refs(entry.metas) + "\n";
+        }
+        std::fputs(screen.c_str(), stdout);
+        std::fflush(stdout);
+    }
+
     const PresenceArgs& args_;
     Finish& finish_;
-    std::string topic_;
-    Members members_;
+    Presence presence_;
     bool live_;
-    bool synced_ = false;
 };
 
 ExitCode run(PresenceArgs& args) {
@@ -170,18 +104,16 @@ ExitCode run(PresenceArgs& args) {
         usage_error("--track needs a realtime: topic; on other topics the server decides who is present");
     }
     const std::string meta = args.track.empty() ? std::string() : json_or_exit(args.track);
-    std::optional<std::string> join;
-    if (!args.join.empty()) join = json_or_exit(args.join);
+    const auto join = join_payload_or_exit(args.join);
     protocol::JoinConfig config;
     config.presence_enabled = true;
     config.presence_key = args.key;
     args.watch = args.watch || !args.track.empty();
 
     Finish finish;
-    Watcher watcher(args, finish, topic);
     Session session(args.connect, finish);
     auto channel = session.channel(topic, join, config);
-    channel.on_any([&watcher](const Message& message) { watcher.message(message); });
+    const Watcher watcher(args, finish, channel);
     if (!args.track.empty()) {
         // At every join, so that the presence survives reconnects.
         channel.on_state([&, channel](ChannelState, ChannelState to, const Error*) mutable {
@@ -211,7 +143,7 @@ void add_presence(CLI::App& app, int& exit_code) {
     verb->add_option("--track", args->track, "be present with this meta until interrupted")
         ->type_name("JSON");
     verb->add_option("--presence-key", args->key, "key to be present under; the server makes one otherwise");
-    verb->add_option("--join", args->join, "payload of the join: JSON, @FILE or -")->type_name("JSON");
+    add_join_option(*verb, args->join);
     add_connect_options(*verb, args->connect);
     verb->callback([args, verb, &exit_code] {
         args->words = words_of(*verb);

@@ -105,14 +105,12 @@ bool push_lines(Pusher& pusher, Finish& finish) {
 
 ExitCode run(Push& args) {
     const auto words = take_url(args.connect, args.words, {"TOPIC", "EVENT"});
-    if (words.size() > 3) usage_error("too many arguments after EVENT; a JSON payload is one argument");
     if (args.lines && (words.size() > 2 || !args.binary.empty()))
         usage_error("--lines takes its payloads from stdin");
-    const std::string payload = words.size() > 2 ? json_or_exit(words[2]) : "{}";
+    const std::string payload = payload_or_exit(words, 2);
     const std::string bytes = args.binary.empty() ? std::string() : read_or_exit(args.binary);
     const auto interval = duration_or_exit("--interval", args.interval);
-    std::optional<std::string> join;
-    if (!args.join.empty()) join = json_or_exit(args.join);
+    const auto join = join_payload_or_exit(args.join);
 
     Finish finish;
     Session session(args.connect, finish, Session::Purpose::deliver);
@@ -141,7 +139,7 @@ void add_push(CLI::App& app, int& exit_code) {
     verb->add_option("--interval", args->interval, "wait between two pushes")->type_name("DURATION");
     verb->add_option("--binary", args->binary, "push these bytes instead of JSON; - is standard input")
         ->type_name("FILE");
-    verb->add_option("--join", args->join, "payload of the join: JSON, @FILE or -")->type_name("JSON");
+    add_join_option(*verb, args->join);
     add_connect_options(*verb, args->connect);
     verb->callback([args, verb, &exit_code] {
         args->words = words_of(*verb);

@@ -17,9 +17,7 @@ struct Send {
 
 ExitCode run(Send& args) {
     const auto words = take_url(args.connect, args.words, {"TOPIC", "EVENT"});
-    if (words.size() > 3) usage_error("too many arguments after EVENT; a JSON payload is one argument");
-    const auto payload =
-        protocol::broadcast_payload(words[1], words.size() > 2 ? json_or_exit(words[2]) : std::string("{}"));
+    const auto payload = protocol::broadcast_payload(words[1], payload_or_exit(words, 2));
     protocol::JoinConfig config;
     config.broadcast_ack = args.ack;
     config.is_private = args.is_private;
