@@ -106,9 +106,9 @@ struct SocketSetup {
     }
     static Provider<std::vector<protocol::Param>> param_list(Provider<Json> provider) {
         return std::move(provider).mapped<std::vector<protocol::Param>>(
-            [](const Json& params) -> Result<std::vector<protocol::Param>> {
+            [](const Json& given) -> Result<std::vector<protocol::Param>> {
                 try {
-                    return query_params(params);
+                    return query_params(given);
                 } catch (const std::invalid_argument& e) {
                     return fail(Errc::invalid_argument, e.what());
                 }
