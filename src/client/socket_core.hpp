@@ -104,7 +104,7 @@ public:
     /// Tells the handlers of a list: here, or where the loop dispatches.
     template <class List, class... Values> void notify(List& list, const Values&... values) {
         if (list.empty()) return;
-        if (!loop_->dispatches()) return list.run([this](auto&& code) { run_handler(code); }, values...);
+        if (!loop_->dispatches()) return list.run([this](auto&& code) { this->run_handler(code); }, values...);
         loop_->dispatch(
             list.bind([self = shared_from_this()](auto&& code) { self->run_handler(code); }, values...));
     }
