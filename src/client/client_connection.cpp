@@ -84,7 +84,7 @@ void ClientConnection::settle() {
     timer_.arm(websocket_.next_timeout());
 }
 
-void ClientConnection::tunnel_ended(TunnelEnd end) {
+void ClientConnection::tunnel_ended(LinkEnd end) {
     timer_.arm({});
     if (is_open_ && !closed_) {
         websocket_.handle_eof(loop_.now());

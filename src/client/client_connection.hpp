@@ -37,7 +37,7 @@ public:
     ClientConnection(LoopCore&, Listener&, protocol::ConnId, Limits);
 
     protocol::ConnId id() const noexcept { return id_; }
-    void open(TunnelTarget target) { tunnel_.open(std::move(target)); }
+    void open(ConnectionTarget target) { tunnel_.open(std::move(target)); }
     /// A message; it leaves before the loop blocks. A peer that takes nothing until the output is full has
     /// lost us.
     void send(Opcode, std::string_view message);
@@ -55,7 +55,7 @@ private:
         websocket_.consume_output(bytes);
         listener_.connection_wrote(buffered_bytes());
     }
-    void tunnel_ended(TunnelEnd) override;
+    void tunnel_ended(LinkEnd) override;
     void handle_reports();
     void settle();
 

@@ -123,7 +123,7 @@ void Driver::open(const protocol::act::Open& order) {
     connections_.push_back(std::make_unique<ClientConnection>(
         loop_, *this, order.conn,
         ClientConnection::Limits{setup_.max_message_bytes, setup_.max_buffered_bytes}));
-    TunnelTarget target;
+    ConnectionTarget target;
     target.url = *protocol::parse_url(order.target.url); // prepare_target() made it
     target.subprotocols = order.target.subprotocols;
     target.headers = setup_.headers;
