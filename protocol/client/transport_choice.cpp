@@ -7,13 +7,15 @@ TransportChoice::TransportChoice(TransportChoiceConfig config)
       state_(config.transport == Transport::websocket && config.fallback ? State::trying : State::settled) {}
 
 Transport TransportChoice::next(TimePoint now) {
-    if (state_ == State::fallen && now >= after(fallen_at_, config_.retry_websocket)) state_ = State::trying;
+    const bool is_over = has_polled_ && now >= after(fallen_at_, config_.retry_websocket);
+    if (state_ == State::fallen && is_over) state_ = State::trying;
     return state_ == State::fallen ? Transport::long_poll : config_.transport;
 }
 
 void TransportChoice::handle_dialled(TimePoint now, Transport transport) {
     dialled_ = transport;
     is_open_ = false;
+    has_polled_ = has_polled_ || transport == Transport::long_poll;
     deadline_.reset();
     if (is_tried()) deadline_ = after(now, *config_.fallback);
 }
@@ -38,6 +40,7 @@ bool TransportChoice::handle_lost(TimePoint now) {
     if (was_tried) {
         state_ = State::fallen;
         fallen_at_ = now;
+        has_polled_ = false;
     } else if (state_ == State::fallen && has_failed) {
         state_ = State::trying;
     }

@@ -19,7 +19,7 @@ struct TransportChoiceConfig {
 ///
 ///     trying --a message came over WebSocket--> settled: WebSocket, always
 ///     trying --a WebSocket failed, or its time is over--> fallen: long poll
-///     fallen --retry_websocket is over, and an attempt is due--> trying
+///     fallen --long poll had its turn and retry_websocket is over--> trying, at the next attempt
 ///     fallen --long poll did not open either--> trying: it is not the WebSocket's fault
 class TransportChoice {
 public:
@@ -53,6 +53,7 @@ private:
     std::optional<Transport> dialled_ = {}; ///< by the attempt or connection there is
     bool is_open_ = false;
     TimePoint fallen_at_{};
+    bool has_polled_ = false; ///< since then
     std::optional<TimePoint> deadline_ = {};
 };
 

@@ -122,6 +122,17 @@ TEST(TransportChoice, TriesTheWebSocketAgainWhenLongPollFailsToo) {
     }
 }
 
+TEST(TransportChoice, GivesLongPollItsTurnHoweverSoonTheWebSocketIsTriedAgain) {
+    TransportChoice choice({.fallback = 2500ms, .retry_websocket = 0s});
+    EXPECT_EQ(fail_at(choice, 0s), websocket);
+    EXPECT_EQ(choice.next(at(1h)), long_poll);
+    choice.handle_dialled(at(1h), long_poll);
+    choice.handle_open(at(1h));
+    choice.handle_lost(at(1h));
+    EXPECT_EQ(fail_at(choice, 1h), websocket);
+    EXPECT_EQ(fail_at(choice, 1h), long_poll);
+}
+
 TEST(TransportChoice, BlamesNoTransportForWhatHappensWithoutAConnection) {
     TransportChoice choice = with_fallback();
     EXPECT_FALSE(choice.handle_lost(at(0s))) << "nothing was dialled";
