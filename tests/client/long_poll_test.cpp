@@ -3,6 +3,8 @@
 #include "tests/support/long_poll_server.hpp"
 #include "tests/support/tls_files.hpp"
 
+#include <array>
+
 namespace phx::test {
 namespace {
 

@@ -1,14 +1,15 @@
-#include "phx/protocol/base64.hpp"
 #include "protocol/client/long_poll.hpp"
 
+#include <functional>
 #include <gtest/gtest.h>
-#include <nlohmann/json.hpp>
+#include <string>
+#include <utility>
+#include <vector>
 
 namespace phx::protocol {
 namespace {
 
 using namespace std::chrono_literals;
-using Json = nlohmann::json;
 using Lines = std::vector<std::string>;
 using long_poll::Lane;
 

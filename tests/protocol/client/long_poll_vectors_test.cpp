@@ -3,7 +3,9 @@
 
 #include <fstream>
 #include <gtest/gtest.h>
+#include <memory>
 #include <nlohmann/json.hpp>
+#include <sstream>
 
 // Fed with what Phoenix was recorded to answer (tests/vectors), the machine asks what was recorded to be
 // asked.
