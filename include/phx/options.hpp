@@ -8,6 +8,7 @@
 #include "phx/protocol/frame.hpp"
 #include "phx/provider.hpp"
 #include "phx/retry_options.hpp"
+#include "phx/transport_options.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -28,11 +29,12 @@ struct SocketOptions {
     Json params = Json::object();
     /// Asked before each attempt to connect, instead of `params`.
     Provider<Json> params_provider = {};
-    /// Asked before each attempt; the token travels as a subprotocol, not in the URL. An empty string means
-    /// no token. An attempt waits for a late answer until its `connect_timeout`, the next one goes on
-    /// waiting.
+    /// Asked before each attempt; the token travels as a subprotocol, or in a header of the long poll, not in
+    /// the URL. An empty string means no token. An attempt waits for a late answer until its
+    /// `connect_timeout`, the next one goes on waiting.
     Provider<std::string> auth_token = {};
-    /// Further headers of the upgrade request, in this order (Authorization, Cookie, Origin, ...).
+    /// Further headers of the upgrade request, or of each request of the long poll, in this order
+    /// (Authorization, Cookie, Origin, ...).
     std::vector<std::pair<std::string, std::string>> headers = {};
     Vsn vsn = Vsn::v2;
 
@@ -56,6 +58,7 @@ struct SocketOptions {
     std::size_t max_buffered_bytes = 64u << 20;
     TlsOptions tls = {};
     NetworkOptions network = {};
+    TransportOptions transport = {};
 
     /// What the socket does, in words. Not set: nothing is logged.
     Logger logger = {};
@@ -78,6 +81,7 @@ struct SocketSetup {
     std::size_t max_message_bytes, max_buffered_messages, max_buffered_bytes;
     TlsOptions tls;
     NetworkOptions network;
+    TransportOptions transport;
     Logger logger;
     LogLevel log_level;
     Function<void(Direction, Opcode, std::string_view)> frame_tap;
@@ -91,8 +95,9 @@ struct SocketSetup {
           retry(std::move(options.retry)), in_flight(options.in_flight),
           max_message_bytes(options.max_message_bytes), max_buffered_messages(options.max_buffered_messages),
           max_buffered_bytes(options.max_buffered_bytes), tls(std::move(options.tls)),
-          network(std::move(options.network)), logger(std::move(options.logger)),
-          log_level(options.log_level), frame_tap(std::move(options.frame_tap)) {}
+          network(std::move(options.network)), transport(options.transport),
+          logger(std::move(options.logger)), log_level(options.log_level),
+          frame_tap(std::move(options.frame_tap)) {}
 
     /// Throws std::invalid_argument when `params` is no object, or a string in it is not UTF-8.
     static std::vector<protocol::Param> query_params(const Json& params) {

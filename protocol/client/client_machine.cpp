@@ -32,6 +32,11 @@ void ClientMachine::reconnect_now(TimePoint now) {
     state_->reconnect_now(now);
 }
 
+void ClientMachine::skip_wait(TimePoint now) {
+    state_->out.begin();
+    if (state_->state == SocketState::waiting) state_->start_attempt(now);
+}
+
 void ClientMachine::give_up(TimePoint now, const Error& why) {
     state_->out.begin();
     if (state_->state == SocketState::waiting) state_->give_up(now, why);

@@ -36,6 +36,8 @@ public:
     /// "The network is back": skips the wait of the backoff and starts its ladder anew. Closes nothing that
     /// is open.
     void reconnect_now(TimePoint now);
+    /// While waiting: dials now, as if the wait were over.
+    void skip_wait(TimePoint now);
     /// While waiting: does not dial again. As after the last of ClientConfig::max_attempts, everything that
     /// waits finishes with `why`.
     void give_up(TimePoint now, const Error& why);

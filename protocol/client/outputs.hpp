@@ -1,6 +1,7 @@
 #pragma once
 
 #include "phx/error.hpp"
+#include "phx/protocol/endpoint.hpp"
 #include "phx/protocol/frame.hpp"
 #include "protocol/clock.hpp"
 
@@ -49,8 +50,9 @@ Error connection_error(const CloseInfo&);
 
 /// What is dialled.
 struct Target {
-    std::string url = {};          ///< complete: with /websocket, params and vsn
-    std::string subprotocols = {}; ///< Sec-WebSocket-Protocol, or empty
+    std::string url = {};          ///< complete: with /websocket or /longpoll, params and vsn
+    std::string subprotocols = {}; ///< Sec-WebSocket-Protocol, or empty: what carries a token
+    Transport transport = Transport::websocket;
 };
 
 /// The end of a push. On success `error` is empty and status is "ok"; on Errc::rejected or join_refused the

@@ -7,7 +7,8 @@
 namespace phx::protocol {
 namespace {
 
-constexpr std::string_view transport_path = "/websocket";
+constexpr std::string_view websocket_path = "/websocket";
+constexpr std::string_view long_poll_path = "/longpoll";
 constexpr std::string_view token_prefix = "base64url.bearer.phx."; // phoenix.js AUTH_TOKEN_PREFIX
 
 void append_pair(std::string& query, std::string_view name, std::string_view value) {
@@ -47,9 +48,13 @@ void append_param(std::string& query, const std::string& name, std::string_view 
     }
 }
 
-bool ends_with_transport(std::string_view path) noexcept {
-    return path.size() >= transport_path.size() &&
-           path.substr(path.size() - transport_path.size()) == transport_path;
+void set_transport(std::string& path, Transport transport) {
+    for (const std::string_view end : {websocket_path, long_poll_path}) {
+        if (!path.ends_with(end)) continue;
+        path.resize(path.size() - end.size());
+        break;
+    }
+    path += transport == Transport::websocket ? websocket_path : long_poll_path;
 }
 
 std::string_view trim(std::string_view text) noexcept {
@@ -68,12 +73,13 @@ std::optional<std::string> token_decode(std::string_view text) {
 
 } // namespace
 
-Result<Url> endpoint_url(std::string_view endpoint, const std::vector<Param>& params, Vsn vsn) {
+Result<Url> endpoint_url(std::string_view endpoint, const std::vector<Param>& params, Vsn vsn,
+                         Transport transport) {
     Result<Url> parsed = parse_url(endpoint);
     if (!parsed) return parsed;
     Url& url = *parsed;
     while (!url.path.empty() && url.path.back() == '/') url.path.pop_back();
-    if (!ends_with_transport(url.path)) url.path.append(transport_path);
+    set_transport(url.path, transport);
     constexpr std::size_t depth = 32; // of params; append_param recurses
     for (const Param& param : params) {
         if (const Result<void> valid = validate_json(param.value, depth); !valid) {

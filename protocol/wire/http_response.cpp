@@ -86,6 +86,7 @@ bool HttpResponseReader::parse(std::string_view head) {
         if (is_first) {
             response_.status = status_of(line);
             if (response_.status == 0) return false;
+            response_.minor_version = line[7] - '0';
             continue;
         }
         const std::size_t colon = line.find(':');
@@ -104,21 +105,22 @@ bool HttpResponseReader::parse(std::string_view head) {
 HttpBody::HttpBody(const HttpResponse& response, std::size_t max_bytes) : max_bytes_(max_bytes) {
     const std::string_view length = response.header("content-length");
     if (response.status < 200 || response.status == 204 || response.status == 304) {
-        part_ = Part::over;
+        part_ = Part::whole;
     } else if (response.has_token("transfer-encoding", "chunked")) {
         part_ = Part::chunk_size;
     } else if (!length.empty()) {
         const auto [end, error] = std::from_chars(length.data(), length.data() + length.size(), left_);
         if (error != std::errc{} || end != length.data() + length.size()) return; // then it ends somehow
-        part_ = left_ == 0 ? Part::over : Part::counted;
+        part_ = left_ == 0 ? Part::whole : Part::counted;
     }
 }
 
 bool HttpBody::feed(std::string_view bytes) {
-    while (!bytes.empty() && part_ != Part::over) {
-        const bool is_line = part_ == Part::chunk_size || part_ == Part::chunk_end;
-        bytes = is_line ? take_chunk_line(bytes) : keep(bytes);
+    while (!bytes.empty() && !is_over()) {
+        const bool is_line = part_ == Part::chunk_size || part_ == Part::chunk_end || part_ == Part::trailer;
+        bytes = is_line ? take_line(bytes) : keep(bytes);
     }
+    has_surplus_ = has_surplus_ || !bytes.empty();
     return is_over();
 }
 
@@ -128,31 +130,41 @@ std::string_view HttpBody::keep(std::string_view bytes) {
         is_counted ? static_cast<std::size_t>(std::min<std::uint64_t>(bytes.size(), left_)) : bytes.size();
     text_.append(bytes.substr(0, std::min(here, max_bytes_ - text_.size())));
     if (is_counted) left_ -= here;
-    if (text_.size() == max_bytes_) {
-        part_ = Part::over;
-    } else if (is_counted && left_ == 0) {
-        part_ = part_ == Part::chunk ? Part::chunk_end : Part::over;
+    if (part_ == Part::counted && left_ == 0 && text_.size() < max_bytes_) {
+        part_ = Part::whole;
+    } else if (text_.size() == max_bytes_) {
+        part_ = Part::broken;
+    } else if (part_ == Part::chunk && left_ == 0) {
+        part_ = Part::chunk_end;
     }
     return bytes.substr(here);
 }
 
-/// "1f;extension" or, after a chunk, nothing.
-std::string_view HttpBody::take_chunk_line(std::string_view bytes) {
+/// "1f;extension", after a chunk nothing, and after the last one fields that are of no interest.
+std::string_view HttpBody::take_line(std::string_view bytes) {
     constexpr std::size_t max_line_bytes = 256;
     const std::size_t end = bytes.find('\n');
     line_.append(bytes.substr(0, std::min(end, max_line_bytes)));
-    if (line_.size() > max_line_bytes) part_ = Part::over;
-    if (end == std::string_view::npos || part_ == Part::over) return {};
-    if (part_ == Part::chunk_end) {
-        part_ = line_ == "\r" ? Part::chunk_size : Part::over;
-    } else {
-        const auto [stop, error] = std::from_chars(line_.data(), line_.data() + line_.size(), left_, 16);
-        const bool is_size = error == std::errc{} && stop != line_.data() + line_.size() &&
-                             std::string_view(" \t;\r").find(*stop) != std::string_view::npos;
-        part_ = is_size && left_ != 0 ? Part::chunk : Part::over; // trailers are of no interest
-    }
+    if (line_.size() > max_line_bytes) part_ = Part::broken;
+    if (end == std::string_view::npos || part_ == Part::broken) return {};
+    part_ = part_after_line();
     line_.clear();
     return bytes.substr(end + 1);
+}
+
+HttpBody::Part HttpBody::part_after_line() {
+    constexpr std::uint64_t max_trailers = 64;
+    const bool is_empty = line_ == "\r";
+    if (part_ == Part::chunk_end) return is_empty ? Part::chunk_size : Part::broken;
+    if (part_ == Part::trailer) {
+        if (is_empty) return Part::whole;
+        return ++left_ > max_trailers ? Part::broken : Part::trailer;
+    }
+    const auto [stop, error] = std::from_chars(line_.data(), line_.data() + line_.size(), left_, 16);
+    const bool is_size = error == std::errc{} && stop != line_.data() + line_.size() &&
+                         std::string_view(" \t;\r").find(*stop) != std::string_view::npos;
+    if (!is_size) return Part::broken;
+    return left_ != 0 ? Part::chunk : Part::trailer;
 }
 
 } // namespace phx::protocol

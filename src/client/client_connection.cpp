@@ -20,8 +20,9 @@ protocol::WebSocketConfig config_of(ClientConnection::Limits limits) {
 
 } // namespace
 
-ClientConnection::ClientConnection(LoopCore& loop, Listener& listener, protocol::ConnId id, Limits limits)
-    : loop_(loop), listener_(listener), id_(id), websocket_(config_of(limits)), tunnel_(loop, *this),
+ClientConnection::ClientConnection(LoopCore& loop, Connection::Listener& listener, protocol::ConnId id,
+                                   Limits limits)
+    : Connection(loop, listener, id), websocket_(config_of(limits)), tunnel_(loop, *this),
       timer_(loop, [this] {
           websocket_.handle_timeout(loop_.now());
           handle_reports();
@@ -31,10 +32,11 @@ void ClientConnection::send(Opcode opcode, std::string_view message) {
     const auto sent = websocket_.send(opcode, message);
     if (sent) return tunnel_.write_later();
     if (sent.error().code != Errc::buffer_full || failure_) return; // after close() there is nothing to send
-    failure_ =
-        fail(Errc::buffer_full,
-             "the server takes too little: more waits than SocketOptions::max_buffered_bytes", Origin::peer)
-            .error;
+    fail(output_full_error());
+}
+
+void ClientConnection::fail(Error why) {
+    failure_ = std::move(why);
     tunnel_.abort();
 }
 
@@ -47,7 +49,7 @@ void ClientConnection::close(std::uint16_t code, std::string_view reason) {
 
 void ClientConnection::tunnel_opened() {
     is_open_ = true;
-    listener_.connection_opened(id_);
+    listener_.connection_opened(id());
     settle();
 }
 
@@ -62,7 +64,7 @@ void ClientConnection::handle_reports() {
             [this](auto& what) {
                 using What = std::decay_t<decltype(what)>;
                 if constexpr (std::is_same_v<What, protocol::websocket::Message>) {
-                    listener_.connection_message(id_, what.kind, what.payload);
+                    listener_.connection_message(id(), what.kind, what.payload);
                 } else if constexpr (std::is_same_v<What, protocol::websocket::Failed>) {
                     failure_ = protocol::websocket_error(what.code, what.message);
                 } else if constexpr (std::is_same_v<What, protocol::websocket::Closed>) {
@@ -84,7 +86,7 @@ void ClientConnection::settle() {
     timer_.arm(websocket_.next_timeout());
 }
 
-void ClientConnection::tunnel_ended(TunnelEnd end) {
+void ClientConnection::tunnel_ended(LinkEnd end) {
     timer_.arm({});
     if (is_open_ && !closed_) {
         websocket_.handle_eof(loop_.now());
@@ -93,7 +95,7 @@ void ClientConnection::tunnel_ended(TunnelEnd end) {
     protocol::CloseInfo info = closed_.value_or(protocol::CloseInfo{});
     info.error = end.error ? std::move(end.error) : std::move(failure_);
     info.retry_after = end.retry_after;
-    listener_.connection_closed(id_, std::move(info));
+    listener_.connection_closed(id(), std::move(info));
 }
 
 } // namespace phx::shell

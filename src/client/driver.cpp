@@ -49,7 +49,10 @@ Driver::Driver(std::shared_ptr<SocketCore> core, std::string endpoint, SocketSet
                                               machine_.handle_timeout(loop_.now());
                                               pump();
                                           }),
-      log_(std::move(setup_.logger), setup_.log_level) {}
+      choice_({.transport = setup_.transport.transport,
+               .fallback = setup_.transport.long_poll_fallback,
+               .retry_websocket = setup_.transport.retry_websocket}),
+      fallback_timer_(loop_, [this] { fall_back(); }), log_(std::move(setup_.logger), setup_.log_level) {}
 
 Driver::~Driver() = default;
 
@@ -72,6 +75,7 @@ void Driver::pump() {
     }
     core_->is_in_round = false;
     timer_.arm(machine_.next_timeout());
+    fallback_timer_.arm(choice_.next_timeout());
     if (!news_.empty() || !questions_.empty() || !removed_.empty()) {
         loop_.post([driver = std::weak_ptr<Driver>(shared_from_this())] {
             if (const auto self = driver.lock()) self->pump();
@@ -94,7 +98,7 @@ void Driver::carry_out(protocol::Output& output) {
             } else if constexpr (std::is_same_v<What, act::Open>) {
                 open(what);
             } else if constexpr (std::is_same_v<What, act::Close>) {
-                if (ClientConnection* connection = find(what.conn)) connection->close(what.code, what.reason);
+                if (Connection* connection = find(what.conn)) connection->close(what.code, what.reason);
             } else if constexpr (std::is_same_v<What, act::Prepare> ||
                                  std::is_same_v<What, act::PrepareJoin>) {
                 questions_.emplace_back(what);
@@ -108,28 +112,13 @@ void Driver::carry_out(protocol::Output& output) {
 
 void Driver::send(const protocol::act::Send& order) {
     note_frame(Direction::to_server, order.opcode, order.data);
-    ClientConnection* const connection = find(order.conn);
+    Connection* const connection = find(order.conn);
     if (!connection) return;
     connection->send(order.opcode, order.data);
     constexpr std::size_t high_water_bytes = 64u << 10;
     const std::size_t waiting = connection->buffered_bytes();
     core_->counters.buffered_bytes.set(waiting);
     if (waiting > high_water_bytes) is_choked_ = true;
-}
-
-void Driver::open(const protocol::act::Open& order) {
-    log_.note(order);
-    core_->counters.connects.add();
-    connections_.push_back(std::make_unique<ClientConnection>(
-        loop_, *this, order.conn,
-        ClientConnection::Limits{setup_.max_message_bytes, setup_.max_buffered_bytes}));
-    TunnelTarget target;
-    target.url = *protocol::parse_url(order.target.url); // prepare_target() made it
-    target.subprotocols = order.target.subprotocols;
-    target.headers = setup_.headers;
-    target.tls = setup_.tls;
-    target.network = setup_.network;
-    connections_.back()->open(std::move(target));
 }
 
 void Driver::run_handlers() {
@@ -150,7 +139,7 @@ void Driver::note_frame(Direction direction, Opcode opcode, std::string_view fra
 
 // ---- reports of connections
 
-ClientConnection* Driver::find(protocol::ConnId id) noexcept {
+Connection* Driver::find(protocol::ConnId id) noexcept {
     for (const auto& connection : connections_) {
         if (connection->id() == id) return connection.get();
     }
@@ -164,6 +153,7 @@ void Driver::connection_opened(protocol::ConnId id) {
 
 void Driver::connection_message(protocol::ConnId id, Opcode opcode, std::string_view message) {
     note_frame(Direction::to_client, opcode, message);
+    choice_.handle_message();
     machine_.handle_frame(loop_.now(), id, opcode, message);
     pump();
 }

@@ -2,7 +2,8 @@
 
 #include "phx/options.hpp"
 #include "protocol/client/client_machine.hpp"
-#include "src/client/client_connection.hpp"
+#include "protocol/client/transport_choice.hpp"
+#include "src/client/connection.hpp"
 #include "src/client/log.hpp"
 #include "src/client/push_state.hpp"
 #include "src/client/socket_core.hpp"
@@ -27,7 +28,7 @@ using PushPtr = std::shared_ptr<PushState>;
 /// Carries out what the ClientMachine orders and tells handlers what it reports. Loop thread only. It lives
 /// until its connections have ended, which may be after the Socket.
 class Driver final : public LoopMember,
-                     public ClientConnection::Listener,
+                     public Connection::Listener,
                      public std::enable_shared_from_this<Driver> {
 public:
     /// `endpoint` is the URL as the user gave it.
@@ -66,6 +67,9 @@ private:
         protocol::ChannelId channel;
         Error why;
     };
+    /// What the fallback to long poll asks of the machine, once it is at rest.
+    struct SkipWait {};
+    struct ProveConnection {};
     /// What is found out before dialling, for one attempt. A question that is out when the next attempt
     /// begins is not asked again: its answer is taken for that one.
     struct Preparation {
@@ -90,6 +94,9 @@ private:
     void note(const protocol::event::FrameDropped&);
     template <class Other> void note(const Other&) {}
     void open(const protocol::act::Open&);
+    std::unique_ptr<Connection> make_connection(const protocol::act::Open&);
+    void follow(const protocol::event::SocketChanged&);
+    void fall_back();
     void send(const protocol::act::Send&);
     void run_handlers();
     /// Lets go of removed channels, once their last news have been told.
@@ -99,12 +106,14 @@ private:
     void answer(const protocol::act::PrepareJoin&);
     void answer(const ConfirmReconnect&);
     void answer(const ConfirmRejoin&);
+    void answer(const SkipWait&);
+    void answer(const ProveConnection&);
     template <class T> void ask(Provider<T>&, void (Driver::*take)(Result<T>));
     void take_params(Result<std::vector<protocol::Param>>);
     void take_token(Result<std::string>);
     void finish_preparing();
     void forget_answers();
-    Result<protocol::Target> target() const;
+    Result<protocol::Target> target();
     bool allows(Function<bool(const Error&)>& predicate, const Error&);
 
     void tell(protocol::event::SocketChanged&);
@@ -119,7 +128,7 @@ private:
 
     void note_frame(Direction, Opcode, std::string_view frame);
     void wait_for(protocol::PushId, const PushPtr&);
-    ClientConnection* find(protocol::ConnId) noexcept;
+    Connection* find(protocol::ConnId) noexcept;
     ChannelCore* find(protocol::ChannelId) noexcept;
     void leave_loop_when_done();
 
@@ -129,13 +138,16 @@ private:
     SocketSetup setup_;
     protocol::ClientMachine machine_;
     LoopTimer timer_;
-    std::vector<std::unique_ptr<ClientConnection>> connections_; // more than one while an old one closes
+    protocol::TransportChoice choice_;
+    LoopTimer fallback_timer_;
+    protocol::ConnId dialled_{};                           // the latest
+    std::vector<std::unique_ptr<Connection>> connections_; // more than one while an old one closes
     std::unordered_map<protocol::ChannelId, ChannelPtr> channels_;
     std::vector<protocol::ChannelId> removed_; // still in channels_
     std::unordered_map<protocol::PushId, PushPtr> pushes_;
     std::vector<protocol::Output> news_; // of one round; views in it live until the next call of the machine
-    std::vector<
-        std::variant<protocol::act::Prepare, protocol::act::PrepareJoin, ConfirmReconnect, ConfirmRejoin>>
+    std::vector<std::variant<protocol::act::Prepare, protocol::act::PrepareJoin, ConfirmReconnect,
+                             ConfirmRejoin, SkipWait, ProveConnection>>
         questions_;
     Preparation preparation_;
     Log log_;

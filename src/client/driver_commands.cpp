@@ -11,8 +11,9 @@ namespace {
 
 bool may_close_with(std::uint16_t code) { return code == 1000 || (code >= 3000 && code <= 4999); }
 
-std::string text_of(const protocol::Url& url) {
-    std::string text = url.tls ? "wss://" : "ws://";
+std::string text_of(const protocol::Url& url, Transport transport) {
+    std::string text = transport == Transport::websocket ? "ws" : "http";
+    text += url.tls ? "s://" : "://";
     text += url.host_header();
     text += url.path;
     if (!url.query.empty()) text += '?' + url.query;
@@ -191,14 +192,15 @@ void Driver::forget_answers() {
     preparation_.token.reset();
 }
 
-Result<protocol::Target> Driver::target() const {
+Result<protocol::Target> Driver::target() {
     const auto& [conn, params, token, asks_params, asks_token] = preparation_;
     if (!*params) return Failure{params->error()};
     if (!*token) return Failure{token->error()};
-    const auto url = protocol::endpoint_url(endpoint_, **params, setup_.vsn);
-    if (!url) return Failure{url.error()};
     protocol::Target target;
-    target.url = text_of(*url);
+    target.transport = choice_.next(loop_.now());
+    const auto url = protocol::endpoint_url(endpoint_, **params, setup_.vsn, target.transport);
+    if (!url) return Failure{url.error()};
+    target.url = text_of(*url, target.transport);
     if (!(*token)->empty()) target.subprotocols = protocol::token_subprotocols(**token);
     return target;
 }

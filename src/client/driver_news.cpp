@@ -30,7 +30,7 @@ void Driver::note(const protocol::event::SocketChanged& news) {
     Counters& counters = core_->counters;
     if (news.to == SocketState::open) counters.opens.add();
     if (news.from == SocketState::open && news.to == SocketState::waiting) counters.losses.add();
-    if (is_detached_) return;
+    if (is_detached_) return choice_.handle_stopped();
     core_->state = static_cast<phx::SocketState>(news.to);
     std::optional<Duration> wait;
     if (news.to == SocketState::waiting) wait = machine_.next_timeout().value_or(loop_.now()) - loop_.now();
@@ -39,6 +39,7 @@ void Driver::note(const protocol::event::SocketChanged& news) {
     if (wait && news.why && setup_.retry.should_reconnect) {
         questions_.emplace_back(ConfirmReconnect{protocol::connection_error(*news.why)});
     }
+    follow(news);
 }
 
 void Driver::note(const protocol::event::ChannelChanged& news) {

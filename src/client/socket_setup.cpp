@@ -61,6 +61,18 @@ void check_network(const SocketSetup& setup) {
     require(network.unix_socket.size() < sizeof sockaddr_un::sun_path, "network.unix_socket is too long");
 }
 
+void check_transport(const SocketSetup& setup) {
+    const TransportOptions& transport = setup.transport;
+    const bool has_fallback = transport.long_poll_fallback.has_value();
+    require(!has_fallback || *transport.long_poll_fallback > Millis(0),
+            "transport.long_poll_fallback must be more than zero");
+    require(transport.retry_websocket >= Millis(0), "transport.retry_websocket must not be negative");
+    require(transport.long_poll_timeout > Millis(0), "transport.long_poll_timeout must be more than zero");
+    // Its batches tell text from binary by the '[' of version 2.
+    const bool may_long_poll = has_fallback || transport.transport == Transport::long_poll;
+    require(!may_long_poll || setup.vsn == Vsn::v2, "long poll needs protocol version 2 (vsn)");
+}
+
 } // namespace
 
 void check_channel(const ChannelOptions& options) {
@@ -72,6 +84,7 @@ void check_setup(std::string_view url, const SocketSetup& setup) {
     require(endpoint.has_value(), endpoint ? std::string() : endpoint.error().message);
     check_headers(setup);
     check_network(setup);
+    check_transport(setup);
     const std::array<std::pair<const char*, Millis>, 3> times = {
         {{"timeout", setup.timeout},
          {"connect_timeout", setup.connect_timeout},

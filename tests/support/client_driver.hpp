@@ -137,6 +137,7 @@ public:
         machine.disconnect(now, code, why), drain();
     }
     void reconnect_now() { machine.reconnect_now(now), drain(); }
+    void skip_wait() { machine.skip_wait(now), drain(); }
     void give_up(const Error& why) { machine.give_up(now, why), drain(); }
     void give_up(ChannelId c, const Error& why) { machine.give_up(now, c, why), drain(); }
     ChannelId add(std::string topic, std::string json = "{}", const std::optional<ChannelConfig>& own = {}) {

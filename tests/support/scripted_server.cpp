@@ -129,14 +129,27 @@ bool Peer::wait_for_end() {
     return true;
 }
 
-std::string Peer::read_request() {
+std::optional<std::string> Peer::try_read_request() {
     std::size_t end = 0;
     while ((end = buffer_.find("\r\n\r\n")) == buffer_.npos) {
-        if (!fill()) give_up("the client closed before its request was complete");
+        if (!fill()) return std::nullopt;
     }
-    std::string head = buffer_.substr(0, end + 4);
-    buffer_.erase(0, end + 4);
-    return head;
+    return read_exactly(end + 4);
+}
+
+std::string Peer::read_request() {
+    auto head = try_read_request();
+    if (!head) give_up("the client closed before its request was complete");
+    return *std::move(head);
+}
+
+std::string Peer::read_exactly(std::size_t bytes) {
+    while (buffer_.size() < bytes) {
+        if (!fill()) give_up("the client closed too early");
+    }
+    std::string result = buffer_.substr(0, bytes);
+    buffer_.erase(0, bytes);
+    return result;
 }
 
 std::string Peer::header_of(std::string_view request, std::string_view name) {

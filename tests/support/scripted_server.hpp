@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -53,6 +54,7 @@ public:
     /// The numeric address of the client.
     std::string address() const;
     SSL* tls() const noexcept { return ssl_; }
+    int fd() const noexcept { return fd_; }
 
     /// How often bytes have been read from the socket.
     int reads() const noexcept { return reads_; }
@@ -60,6 +62,10 @@ public:
     // ---- HTTP
     /// The head of the request, with the empty line.
     std::string read_request();
+    /// The same, or nothing when the client has closed before it was complete.
+    std::optional<std::string> try_read_request();
+    /// As many bytes.
+    std::string read_exactly(std::size_t bytes);
     /// Reads the request and answers 101. Returns the request.
     std::string upgrade(std::string_view extra_headers = {});
     static std::string accept_of(std::string_view request);
@@ -109,6 +115,8 @@ public:
     ScriptedServer& operator=(const ScriptedServer&) = delete;
 
     int port() const noexcept { return port_; }
+    /// The listening socket: readable when a client waits.
+    int fd() const noexcept { return listener_; }
     /// For what a test wants of TLS; null without.
     SSL_CTX* tls() const noexcept { return tls_; }
     /// ws://127.0.0.1:PORT/socket

@@ -39,11 +39,16 @@ struct Param {
     std::string value = {};
 };
 
-/// The URL that is dialled for an endpoint as users know it: `/websocket` appended to the path unless it is
-/// there, then the endpoint's own query, the params, and `vsn` last (phoenix.js socket.js endPointURL).
+/// How frames travel.
+enum class Transport : std::uint8_t { websocket, long_poll };
+
+/// The URL that is dialled for an endpoint as users know it: the path ends with `/websocket` or `/longpoll`,
+/// which takes the place of the other, then come the endpoint's own query, the params, and `vsn` last
+/// (phoenix.js socket.js endPointURL, longpoll.js normalizeEndpoint).
 ///
 /// Errors: as parse_url; a param that is not JSON is invalid_argument.
-PHX_API Result<Url> endpoint_url(std::string_view endpoint, const std::vector<Param>& params, Vsn);
+PHX_API Result<Url> endpoint_url(std::string_view endpoint, const std::vector<Param>& params, Vsn,
+                                 Transport = Transport::websocket);
 
 /// Percent-encodes everything but unreserved characters (RFC 3986).
 PHX_API std::string percent_encode(std::string_view);

@@ -208,6 +208,19 @@ TEST(ClientConnection, ReconnectNowDoesNotConnectASocketThatWasNeverConnected) {
     EXPECT_EQ(d.machine.state(), SocketState::idle);
 }
 
+TEST(ClientConnection, SkippingTheWaitLeavesTheLadderAsItIs) {
+    ClientDriver d = open_driver();
+    d.skip_wait();
+    EXPECT_EQ(d.take(), Lines{}); // there is none
+    for (const Duration wait : {1s, 1s, 2s, 5s}) {
+        d.closed();
+        EXPECT_EQ(d.next(), wait);
+        d.take();
+        d.skip_wait();
+        EXPECT_EQ(d.take().front(), "socket waiting -> connecting");
+    }
+}
+
 TEST(ClientConnection, DisconnectClosesAndDoesNotReconnect) {
     ClientDriver d = open_driver();
     d.disconnect(4321, "bye");

@@ -26,6 +26,14 @@ TEST(Endpoint, PutsItsOwnQueryFirstThenTheParamsThenTheVersion) {
     EXPECT_EQ(endpoint_url("ws://h/s", {}, Vsn::v1).value().query, "vsn=1.0.0");
 }
 
+TEST(Endpoint, EndsWithItsTransport) {
+    for (const char* endpoint :
+         {"http://h/socket", "ws://h/socket/", "ws://h/socket/websocket", "ws://h/socket/longpoll"}) {
+        EXPECT_EQ(endpoint_url(endpoint, {}, Vsn::v2, Transport::long_poll)->path, "/socket/longpoll");
+        EXPECT_EQ(endpoint_url(endpoint, {}, Vsn::v2, Transport::websocket)->path, "/socket/websocket");
+    }
+}
+
 TEST(Endpoint, WritesNestedParamsAsPhoenixJsDoes) {
     EXPECT_EQ(
         dialled("ws://h", {{"user", R"({"id": 7, "tags": ["x", "y z"], "deep": {"a\u00e9": true}})"}}).query,

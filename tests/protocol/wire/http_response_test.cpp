@@ -131,5 +131,50 @@ TEST(HttpBody, KeepsOnlyTheBeginning) {
               Kept("xxxx", true));
 }
 
+/// What the exchange on a connection comes to: whole, and whether another may follow.
+std::pair<bool, bool> end_of(const HttpResponse& response, std::string_view bytes, std::size_t piece) {
+    HttpBody body(response, 100);
+    for (std::size_t at = 0; at < bytes.size(); at += piece) body.feed(bytes.substr(at, piece));
+    const bool ends_cleanly = body.ends_cleanly();
+    body.handle_end();
+    return {body.is_whole(), ends_cleanly};
+}
+
+TEST(HttpBody, KnowsWhetherItIsWholeAndWhetherMoreMayFollow) {
+    const HttpResponse counted{.status = 200, .headers = {{"content-length", "5"}}};
+    const HttpResponse chunked{.status = 200, .headers = {{"transfer-encoding", "chunked"}}};
+    using End = std::pair<bool, bool>;
+    std::string endless = "0\r\n";
+    for (int i = 0; i < 65; ++i) endless += "T: 1\r\n";
+    for (std::size_t piece = 1; piece <= 20; ++piece) {
+        EXPECT_EQ(end_of(counted, "hello", piece), End(true, true));
+        EXPECT_EQ(end_of(counted, "hellox", piece), End(true, false)) << "what nobody asked for";
+        EXPECT_EQ(end_of(counted, "hell", piece), End(false, false));
+        EXPECT_EQ(end_of({.status = 200}, "hello", piece), End(true, false)) << "up to the end";
+        EXPECT_EQ(end_of(chunked, "5\r\nhello\r\n0\r\n\r\n", piece), End(true, true));
+        EXPECT_EQ(end_of(chunked, "5\r\nhello\r\n0\r\nT: 1\r\n\r\n", piece), End(true, true));
+        EXPECT_EQ(end_of(chunked, "5\r\nhello\r\n0\r\nT: 1\r\n\r\nx", piece), End(true, false));
+        EXPECT_EQ(end_of(chunked, "5\r\nhello\r\n0\r\n", piece), End(false, false));
+        EXPECT_EQ(end_of(chunked, "5\r\nhello\r\n", piece), End(false, false));
+        EXPECT_EQ(end_of(chunked, "5\r\nhellox", piece), End(false, false));
+        EXPECT_EQ(end_of(chunked, endless + "\r\n", piece), End(false, false));
+        EXPECT_EQ(end_of({.status = 200}, std::string(200, 'x'), piece), End(false, false))
+            << "more than is kept";
+    }
+    EXPECT_EQ(end_of({.status = 204}, "", 1), End(true, true));
+}
+
+TEST(HttpResponse, KnowsWhetherItsConnectionGoesOn) {
+    auto keeps_alive = [](const std::string& head) {
+        HttpResponseReader reader;
+        EXPECT_EQ(reader.feed(head + "\r\n").status, HttpResponseReader::Status::complete);
+        return reader.response().keeps_alive();
+    };
+    EXPECT_TRUE(keeps_alive("HTTP/1.1 200 OK\r\n"));
+    EXPECT_FALSE(keeps_alive("HTTP/1.1 200 OK\r\nConnection: x, Close\r\n"));
+    EXPECT_FALSE(keeps_alive("HTTP/1.0 200 OK\r\n"));
+    EXPECT_TRUE(keeps_alive("HTTP/1.0 200 OK\r\nConnection: Keep-Alive\r\n"));
+}
+
 } // namespace
 } // namespace phx::protocol
