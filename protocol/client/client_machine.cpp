@@ -155,6 +155,10 @@ std::optional<Output> ClientMachine::poll() { return state_->out.poll(); }
 
 SocketState ClientMachine::state() const noexcept { return state_->state; }
 
+std::optional<TimePoint> ClientMachine::next_attempt() const noexcept {
+    return state_->state == SocketState::waiting ? state_->deadline : std::nullopt;
+}
+
 ChannelState ClientMachine::channel_state(ChannelId id) const noexcept {
     const ChannelMachine* channel = state_->find(id);
     return channel ? channel->state() : ChannelState::closed;

@@ -82,6 +82,8 @@ public:
     std::optional<Output> poll();
 
     SocketState state() const noexcept;
+    /// While waiting: when it dials again.
+    std::optional<TimePoint> next_attempt() const noexcept;
     ChannelState channel_state(ChannelId) const noexcept; ///< closed for a dead id
     std::string_view topic(ChannelId) const noexcept;     ///< empty for a dead id
 

@@ -2,10 +2,10 @@
 
 #include "phx/scoped_handler.hpp"
 #include "src/client/driver.hpp"
+#include "src/client/duration.hpp"
 #include "src/client/socket_core.hpp"
 
 #include <algorithm>
-#include <thread>
 #include <utility>
 
 namespace phx {
@@ -21,18 +21,16 @@ using shell::SocketCore;
 /// The core takes zero for "none given"; who gives zero wants no waiting.
 protocol::Duration in_core(std::optional<Millis> timeout) {
     if (!timeout) return protocol::Duration{0};
-    return std::max<protocol::Duration>(*timeout, protocol::Duration{1});
+    return std::max(shell::in_core(*timeout), protocol::Duration{1});
 }
 
 /// Posts `command(driver, state)`; without a socket the push finishes at once.
 template <class Command> Push post_push(const ChannelPtr& channel, Command command) {
     auto state = std::make_shared<PushState>(channel->shared_socket());
-    const bool is_posted =
-        channel->socket().post([channel, state, command = std::move(command)](Driver* driver) mutable {
-            if (!driver) return state->finish(SocketCore::closed_error());
-            command(*driver, *channel, state);
+    channel->socket().post(
+        [channel, pending = shell::PendingPush(state), command = std::move(command)](Driver* driver) mutable {
+            if (driver) command(*driver, *channel, pending.take());
         });
-    if (!is_posted) state->finish(SocketCore::closed_error());
     return Push(std::move(state));
 }
 
@@ -42,7 +40,8 @@ HandlerId add_handler(const ChannelPtr& channel, Handler handler, Find find) {
     auto slot = std::make_shared<typename Slots::Slot>(std::move(handler));
     const HandlerId id = channel->socket().handlers.add(slot);
     channel->socket().post([channel, slot = std::move(slot), find = std::move(find)](Driver* driver) {
-        if (driver && slot->is_alive && !channel->is_removed) find(*channel).add(slot);
+        const bool is_wanted = driver && slot->is_alive && !channel->is_removed;
+        if (is_wanted && !channel->socket().is_closed()) find(*channel).add(slot);
     });
     return id;
 }
@@ -153,7 +152,7 @@ void Channel::set_params_text(std::string json) {
 
 void Channel::set_params_provider(Provider<std::string> provider) {
     core_->socket().post([channel = core_, provider = std::move(provider)](Driver* driver) mutable {
-        if (driver && !channel->is_removed) channel->params_provider = std::move(provider);
+        if (driver) driver->set_params(*channel, std::move(provider));
     });
 }
 
@@ -162,8 +161,7 @@ ScopedHandler::~ScopedHandler() {
     const auto slot = socket.handlers.kill(id_);
     if (!slot) return;
     socket.post([channel = channel_.core()](Driver*) { channel->sweep(); });
-    if (socket.loop().on_loop_thread() || slot->runner.load() == std::this_thread::get_id()) return;
-    while (slot->running != 0) slot->running.wait(1);
+    if (!socket.loop().on_loop_thread()) slot->wait();
 }
 
 } // namespace phx

@@ -1,5 +1,6 @@
 #include "src/client/driver.hpp"
 
+#include "src/client/duration.hpp"
 #include "src/loop/random.hpp"
 
 #include <algorithm>
@@ -11,7 +12,7 @@ namespace phx::shell {
 
 protocol::BackoffConfig backoff_of(const Ladder& ladder) {
     protocol::BackoffConfig config;
-    for (const Millis step : ladder.steps) config.steps.emplace_back(step);
+    for (const Millis step : ladder.steps) config.steps.push_back(in_core(step));
     config.jitter = static_cast<protocol::Jitter>(ladder.jitter);
     return config;
 }
@@ -25,11 +26,11 @@ protocol::ClientConfig config_of(const SocketSetup& setup) {
     std::array<std::uint64_t, 1> seed{};
     fill_random(std::span(seed));
     config.seed = seed[0];
-    config.timeout = setup.timeout;
-    config.connect_timeout = setup.connect_timeout;
-    config.heartbeat_interval = setup.heartbeat_interval;
-    config.heartbeat_timeout = setup.heartbeat_timeout;
-    config.stable_after = setup.retry.stable_after;
+    config.timeout = in_core(setup.timeout);
+    config.connect_timeout = in_core(setup.connect_timeout);
+    config.heartbeat_interval = in_core(setup.heartbeat_interval);
+    config.heartbeat_timeout = in_core(setup.heartbeat_timeout);
+    config.stable_after = in_core(setup.retry.stable_after);
     config.first_connect = backoff_of(setup.retry.first_connect);
     config.reconnect = backoff_of(setup.retry.reconnect);
     config.channel.rejoin = backoff_of(setup.retry.rejoin);
@@ -126,13 +127,15 @@ void Driver::run_handlers() {
         std::visit([this](auto& what) { tell(what); }, output);
     }
     news_.clear();
+    constexpr std::size_t max_kept_news = 4096; // a burst does not keep its memory
+    if (news_.capacity() > max_kept_news) news_ = {};
 }
 
 void Driver::note_frame(Direction direction, Opcode opcode, std::string_view frame) {
     Counters& counters = core_->counters;
     (direction == Direction::to_server ? counters.frames_sent : counters.frames_received).add();
     (direction == Direction::to_server ? counters.bytes_sent : counters.bytes_received).add(frame.size());
-    if (is_detached_) return;
+    if (core_->is_closed()) return;
     log_.frame(setup_.vsn, direction, opcode, frame);
     if (setup_.frame_tap) core_->guard([&] { setup_.frame_tap(direction, opcode, frame); });
 }

@@ -39,7 +39,8 @@ public:
     void connect();
     void disconnect(std::uint16_t code, std::string_view reason);
     void reconnect_now();
-    void add_channel(const ChannelPtr&, std::string params, ChannelOptions);
+    void add_channel(ChannelCore&);
+    void set_params(ChannelCore&, Provider<std::string>);
     void remove_channel(ChannelCore&);
     void join(ChannelCore&, const PushPtr&, Duration timeout);
     void leave(ChannelCore&, const PushPtr&, Duration timeout);
@@ -48,7 +49,7 @@ public:
     void send(ChannelCore&, std::string_view event, Opcode, std::string_view payload);
     Result<void> respond(ChannelCore&, const RpcAnswer&);
     void ping(const PushPtr&);
-    void cancel(protocol::PushId);
+    void cancel(PushState&);
     /// The Socket is going: finishes its pushes, ends its handlers, closes, and leaves the loop when that is
     /// done.
     void detach();
@@ -109,6 +110,9 @@ private:
     void answer(const SkipWait&);
     void answer(const ProveConnection&);
     template <class T> void ask(Provider<T>&, void (Driver::*take)(Result<T>));
+    void ask_params(ChannelCore&);
+    void take_join_params(protocol::ChannelId, std::uint64_t number, Result<std::string>);
+    static bool is_cancelled(PushState&);
     void take_params(Result<std::vector<protocol::Param>>);
     void take_token(Result<std::string>);
     void finish_preparing();
@@ -150,6 +154,8 @@ private:
                              ConfirmRejoin, SkipWait, ProveConnection>>
         questions_;
     Preparation preparation_;
+    std::uint64_t session_ = 0; // from one disconnect to the next: answers of an older one are ignored
+    bool was_open_ = false;     // and its end has not been told
     Log log_;
     bool is_choked_ = false; // more waits for the network than on_drain is about
     bool is_detached_ = false;

@@ -57,15 +57,13 @@ void Driver::reconnect_now() {
     pump();
 }
 
-void Driver::add_channel(const ChannelPtr& channel, std::string params, ChannelOptions options) {
-    if (channel->is_removed) return;
+/// Whoever finds a channel may be quicker than who made it: every command makes it known.
+void Driver::add_channel(ChannelCore& channel) {
+    if (channel.is_known || channel.is_removed) return;
     // Always asked for: a function may take the place of the given params at any time.
-    channel->id = machine_.add_asking_channel(channel->topic(), config_of(options, setup_));
-    if (!channel->params_provider) channel->params_provider = [params = std::move(params)] { return params; };
-    channel->should_rejoin = std::move(options.should_rejoin);
-    channel->is_known = true;
-    channels_.emplace(channel->id, channel);
-    pump();
+    channel.id = machine_.add_asking_channel(channel.topic(), config_of(channel.options, setup_));
+    channel.is_known = true;
+    channels_.emplace(channel.id, channel.shared_from_this());
 }
 
 void Driver::remove_channel(ChannelCore& channel) {
@@ -97,33 +95,48 @@ void Driver::wait_for(protocol::PushId id, const PushPtr& state) {
 }
 
 void Driver::join(ChannelCore& channel, const PushPtr& state, Duration timeout) {
+    if (is_cancelled(*state)) return;
+    add_channel(channel);
     if (!channel.is_known) return state->finish(fail(Errc::channel_closed, "the channel was removed").error);
     wait_for(machine_.join(loop_.now(), channel.id, timeout), state);
 }
 
 void Driver::leave(ChannelCore& channel, const PushPtr& state, Duration timeout) {
+    if (is_cancelled(*state)) return;
+    add_channel(channel);
     if (!channel.is_known) return state->finish(Reply("ok", Opcode::text, {}, Micros{0}), {});
     wait_for(machine_.leave(loop_.now(), channel.id, timeout), state);
 }
 
 void Driver::push(ChannelCore& channel, const PushPtr& state, std::string_view event, Opcode opcode,
                   std::string_view payload, Duration timeout) {
+    if (is_cancelled(*state)) return;
+    add_channel(channel);
     if (!channel.is_known) return state->finish(fail(Errc::not_joined, "the channel was removed").error);
     wait_for(machine_.push(loop_.now(), channel.id, event, opcode, payload, timeout), state);
 }
 
 void Driver::send(ChannelCore& channel, std::string_view event, Opcode opcode, std::string_view payload) {
+    add_channel(channel);
     if (!channel.is_known) return core_->report(fail(Errc::not_joined, "the channel was removed").error);
     const auto sent = machine_.send(loop_.now(), channel.id, event, opcode, payload);
     if (!sent) core_->report(sent.error());
     pump();
 }
 
-void Driver::ping(const PushPtr& state) { wait_for(machine_.ping(loop_.now()), state); }
+void Driver::ping(const PushPtr& state) {
+    if (!is_cancelled(*state)) wait_for(machine_.ping(loop_.now()), state);
+}
 
-void Driver::cancel(protocol::PushId id) {
-    machine_.cancel(loop_.now(), id);
+void Driver::cancel(PushState& state) {
+    state.is_cancelled = true; // also if it overtook the push
+    machine_.cancel(loop_.now(), state.id);
     pump();
+}
+
+bool Driver::is_cancelled(PushState& state) {
+    if (state.is_cancelled) state.finish(fail(Errc::cancelled, "cancelled by this program").error);
+    return state.is_cancelled;
 }
 
 // ---- questions
@@ -140,12 +153,12 @@ bool Driver::answer_questions() {
 
 /// `take` is called later, on the loop thread.
 template <class T> void Driver::ask(Provider<T>& provider, void (Driver::*take)(Result<T>)) {
-    Answer<T> answer([core = core_, take](Result<T> value) {
-        core->post([take, value = std::move(value)](Driver* driver) mutable {
-            if (driver) (driver->*take)(std::move(value));
+    Answer<T> answer([core = core_, take, session = session_](Result<T> value) {
+        core->post([take, session, value = std::move(value)](Driver* driver) mutable {
+            if (driver && driver->session_ == session) (driver->*take)(std::move(value));
         });
     });
-    core_->guard([&] { provider.ask(std::move(answer)); });
+    if (!core_->is_closed()) core_->guard([&] { provider.ask(std::move(answer)); });
 }
 
 void Driver::answer(const protocol::act::Prepare& question) {
@@ -179,7 +192,6 @@ void Driver::take_token(Result<std::string> token) {
 /// attempt would never be heard.
 void Driver::finish_preparing() {
     using protocol::SocketState;
-    if (machine_.state() == SocketState::idle) forget_answers();
     if (machine_.state() != SocketState::connecting || !preparation_.params || !preparation_.token) return;
     auto wanted = target();
     forget_answers();
@@ -206,21 +218,46 @@ Result<protocol::Target> Driver::target() {
 }
 
 void Driver::answer(const protocol::act::PrepareJoin& question) {
-    ChannelCore* const channel = find(question.channel);
-    if (!channel || !channel->params_provider) return;
-    Answer<std::string> answer([core = core_, id = question.channel](Result<std::string> json) {
-        core->post([id, json = std::move(json)](Driver* driver) mutable {
-            if (!driver) return;
-            driver->machine_.handle_join_payload(driver->loop_.now(), id, std::move(json));
-            driver->pump();
+    if (ChannelCore* const channel = find(question.channel)) ask_params(*channel);
+}
+
+void Driver::ask_params(ChannelCore& channel) {
+    if (!channel.params_provider) {
+        machine_.handle_join_payload(loop_.now(), channel.id, channel.params);
+        return;
+    }
+    channel.asks_params = true;
+    const std::uint64_t number = channel.provider_number;
+    Answer<std::string> answer([core = core_, id = channel.id, number](Result<std::string> json) {
+        core->post([id, number, json = std::move(json)](Driver* driver) mutable {
+            if (driver) driver->take_join_params(id, number, std::move(json));
         });
     });
-    core_->guard([&] { channel->params_provider.ask(std::move(answer)); });
+    if (!core_->is_closed()) core_->guard([&] { channel.params_provider.ask(std::move(answer)); });
+}
+
+void Driver::take_join_params(protocol::ChannelId id, std::uint64_t number, Result<std::string> json) {
+    ChannelCore* const channel = find(id);
+    if (!channel || channel->provider_number != number) return;
+    channel->asks_params = false;
+    machine_.handle_join_payload(loop_.now(), id, std::move(json));
+    pump();
+}
+
+/// A join that waits for the old one's answer takes the new one's.
+void Driver::set_params(ChannelCore& channel, Provider<std::string> provider) {
+    if (channel.is_removed) return;
+    add_channel(channel);
+    channel.params_provider = std::move(provider);
+    ++channel.provider_number;
+    if (!std::exchange(channel.asks_params, false)) return;
+    ask_params(channel);
+    pump();
 }
 
 bool Driver::allows(Function<bool(const Error&)>& predicate, const Error& why) {
     bool is_allowed = true;
-    core_->guard([&] { is_allowed = predicate(why); });
+    if (!core_->is_closed()) core_->guard([&] { is_allowed = predicate(why); });
     return is_allowed;
 }
 
@@ -231,8 +268,9 @@ void Driver::answer(const ConfirmReconnect& question) {
 void Driver::answer(const ConfirmRejoin& question) {
     ChannelCore* const channel = find(question.channel);
     if (!channel) return;
-    const bool is_allowed = channel->should_rejoin ? allows(channel->should_rejoin, question.why)
-                                                   : !is_unauthorized(question.why);
+    auto& should_rejoin = channel->options.should_rejoin;
+    const bool is_allowed =
+        should_rejoin ? allows(should_rejoin, question.why) : !is_unauthorized(question.why);
     if (!is_allowed) machine_.give_up(loop_.now(), question.channel, question.why);
 }
 

@@ -33,9 +33,13 @@ void Driver::note(const protocol::event::SocketChanged& news) {
     if (is_detached_) return choice_.handle_stopped();
     core_->state = static_cast<phx::SocketState>(news.to);
     std::optional<Duration> wait;
-    if (news.to == SocketState::waiting) wait = machine_.next_timeout().value_or(loop_.now()) - loop_.now();
-    log_.note(news, wait);
-    if (news.to == SocketState::idle) forget_answers();
+    if (news.to == SocketState::waiting) wait = machine_.next_attempt().value_or(loop_.now()) - loop_.now();
+    if (!core_->is_closed()) log_.note(news, wait);
+    if (news.to == SocketState::waiting || news.to == SocketState::idle) forget_answers();
+    if (news.to == SocketState::idle) { // what is still asked, is asked for nobody
+        ++session_;
+        preparation_.asks_params = preparation_.asks_token = false;
+    }
     if (wait && news.why && setup_.retry.should_reconnect) {
         questions_.emplace_back(ConfirmReconnect{protocol::connection_error(*news.why)});
     }
@@ -46,7 +50,7 @@ void Driver::note(const protocol::event::ChannelChanged& news) {
     ChannelCore* const channel = find(news.channel);
     if (is_detached_ || !channel) return;
     channel->state = static_cast<phx::ChannelState>(news.to);
-    log_.note(news, channel->topic());
+    if (!core_->is_closed()) log_.note(news, channel->topic());
     const bool is_ours = machine_.state() == protocol::SocketState::open; // not the connection's failure
     channel->rpc.note_changed(static_cast<phx::ChannelState>(news.from), channel->state, is_ours);
     if (is_ours && news.to == protocol::ChannelState::errored && news.why) {
@@ -56,11 +60,11 @@ void Driver::note(const protocol::event::ChannelChanged& news) {
 
 void Driver::note(const protocol::event::PushFinished& news) {
     if (news.outcome.error) core_->counters.pushes_failed.add();
-    log_.note(news);
+    if (!core_->is_closed()) log_.note(news);
 }
 
 void Driver::note(const protocol::event::HeartbeatChanged& news) {
-    log_.note(news);
+    if (!core_->is_closed()) log_.note(news);
     if (news.status != protocol::HeartbeatStatus::ok) return;
     core_->counters.heartbeats.add();
     core_->counters.last_round_trip.set(static_cast<std::uint64_t>(news.round_trip.count()));
@@ -68,7 +72,7 @@ void Driver::note(const protocol::event::HeartbeatChanged& news) {
 
 void Driver::note(const protocol::event::FrameDropped& news) {
     core_->counters.frames_dropped.add();
-    log_.note(news);
+    if (!core_->is_closed()) log_.note(news);
 }
 
 // ---- handlers
@@ -77,11 +81,17 @@ void Driver::tell(protocol::event::SocketChanged& news) {
     using protocol::SocketState;
     core_->notify(core_->changed, static_cast<phx::SocketState>(news.from),
                   static_cast<phx::SocketState>(news.to));
-    if (news.to == SocketState::open) core_->notify(core_->opened);
+    if (was_open_ && (news.to == SocketState::idle || news.to == SocketState::waiting ||
+                      news.to == SocketState::connecting)) {
+        was_open_ = false;
+        const protocol::CloseInfo why = news.why.value_or(protocol::CloseInfo{});
+        core_->notify(core_->closed, why.code, std::string_view(why.reason));
+    }
+    if (news.to == SocketState::open) {
+        was_open_ = true;
+        core_->notify(core_->opened);
+    }
     if (!news.why) return;
-    // A connection that had been open ends when it leaves `open` unasked, or `closing`.
-    const bool was_open = news.from == SocketState::open || news.from == SocketState::closing;
-    if (was_open) core_->notify(core_->closed, news.why->code, std::string_view(news.why->reason));
     if (news.why->error) core_->report(std::move(*news.why->error));
 }
 

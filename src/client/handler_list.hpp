@@ -27,6 +27,11 @@ struct HandlerSlot {
     std::atomic<bool> is_alive{true};
     std::atomic<std::uint32_t> running{0};
     std::atomic<std::thread::id> runner{}; ///< of one that was dispatched: not the loop thread
+
+    /// Until it does not run on another thread.
+    void wait() const noexcept {
+        while (running != 0 && runner.load() != std::this_thread::get_id()) running.wait(1);
+    }
 };
 
 /// What a handler is given, as something that owns its bytes: for handlers that run later, elsewhere.
@@ -65,28 +70,33 @@ public:
         slots_.emplace(id.value, slot);
         return id;
     }
-    /// Null if there is none (any more).
+    /// The handler, dead from now on, for who wants to wait until it does not run; null if it is gone.
     std::shared_ptr<HandlerSlot> kill(HandlerId id) {
         const std::lock_guard lock(mutex_);
         const auto found = slots_.find(id.value);
-        if (found == slots_.end()) return nullptr;
-        std::shared_ptr<HandlerSlot> slot = found->second.lock();
-        slots_.erase(found);
+        std::shared_ptr<HandlerSlot> slot = found == slots_.end() ? nullptr : found->second.lock();
         if (slot) slot->is_alive = false;
         return slot;
     }
     void kill_all() {
-        decltype(slots_) slots;
-        {
-            const std::lock_guard lock(mutex_);
-            slots.swap(slots_);
-        }
-        for (const auto& [id, entry] : slots) { // without the lock: a handler may die here and remove others
-            if (const auto slot = entry.lock()) slot->is_alive = false;
-        }
+        for (const auto& slot : all()) slot->is_alive = false;
+    }
+    /// Until none runs on another thread. All must be dead.
+    void wait_for_running() {
+        for (const auto& slot : all()) slot->wait();
     }
 
 private:
+    std::vector<std::shared_ptr<HandlerSlot>> all() {
+        std::vector<std::shared_ptr<HandlerSlot>>
+            slots; // without the lock: a handler may die and remove others
+        const std::lock_guard lock(mutex_);
+        for (const auto& [id, entry] : slots_) {
+            if (auto slot = entry.lock()) slots.push_back(std::move(slot));
+        }
+        return slots;
+    }
+
     static constexpr std::size_t min_prune = 64;
     std::mutex mutex_;
     std::unordered_map<std::uint64_t, std::weak_ptr<HandlerSlot>> slots_;

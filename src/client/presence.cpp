@@ -30,12 +30,14 @@ void PresenceCore::receive(const Message& message, Handle handle) {
         return report(fail(Errc::invalid_payload, "the payload of a presence is binary", Origin::peer).error);
     }
     protocol::PresenceNews news;
+    Handlers handlers;
     {
         const std::lock_guard lock(mutex_);
         news = (sync_.*handle)(message.text());
         if (news.is_synced) state_.reset();
+        handlers = handlers_;
     }
-    tell(news);
+    tell(handlers, news);
 }
 
 void PresenceCore::channel_changed(ChannelState to) {
@@ -44,7 +46,7 @@ void PresenceCore::channel_changed(ChannelState to) {
     sync_.handle_joining();
 }
 
-void PresenceCore::tell(const protocol::PresenceNews& news) {
+void PresenceCore::tell(Handlers& handlers, const protocol::PresenceNews& news) {
     using Kind = protocol::PresenceChange::Kind;
     for (const Error& error : news.errors) report(error);
     const auto guard = [this](auto&& code) {
@@ -53,13 +55,14 @@ void PresenceCore::tell(const protocol::PresenceNews& news) {
     for (const protocol::PresenceChange& change : news.changes) {
         switch (change.kind) {
         case Kind::joined:
-            joined.run(guard, static_cast<const PresenceEntry*>(change.before.get()), *change.changed);
+            handlers.joined.run(guard, static_cast<const PresenceEntry*>(change.before.get()),
+                                *change.changed);
             break;
-        case Kind::updated: updated.run(guard, *change.before, *change.now); break;
-        case Kind::left: left.run(guard, *change.now, *change.changed); break;
+        case Kind::updated: handlers.updated.run(guard, *change.before, *change.now); break;
+        case Kind::left: handlers.left.run(guard, *change.now, *change.changed); break;
         }
     }
-    if (news.is_synced) synced.run(guard);
+    if (news.is_synced) handlers.synced.run(guard);
 }
 
 void PresenceCore::report(Error error) {
@@ -68,10 +71,13 @@ void PresenceCore::report(Error error) {
 }
 
 void PresenceCore::sweep() {
-    joined.sweep();
-    updated.sweep();
-    left.sweep();
-    synced.sweep();
+    Handlers old; // dies without the lock: so may what it holds
+    const std::lock_guard lock(mutex_);
+    old = handlers_;
+    handlers_.joined.sweep();
+    handlers_.updated.sweep();
+    handlers_.left.sweep();
+    handlers_.synced.sweep();
 }
 
 } // namespace shell
@@ -104,11 +110,12 @@ ScopedHandler follow(const std::shared_ptr<PresenceCore>& core) {
 }
 
 template <class List, class Handler>
-HandlerId add_handler(const std::shared_ptr<PresenceCore>& core, List PresenceCore::*list, Handler handler) {
+HandlerId add_handler(const std::shared_ptr<PresenceCore>& core, List PresenceCore::Handlers::*list,
+                      Handler handler) {
     auto slot = std::make_shared<typename List::Slot>(std::move(handler));
     const HandlerId id = core->socket().handlers.add(slot);
     core->socket().post([core, list, slot = std::move(slot)](Driver* driver) {
-        if (driver && slot->is_alive && !core->is_ended()) (core.get()->*list).add(slot);
+        if (driver && slot->is_alive && !core->is_ended()) core->add(list, slot);
     });
     return id;
 }
@@ -125,16 +132,16 @@ Presence::Presence(Channel channel, std::string_view state_event, std::string_vi
 Presence::~Presence() { core_->end(); }
 
 HandlerId Presence::on_join(Function<void(const PresenceEntry*, const PresenceEntry&)> handler) {
-    return add_handler(core_, &PresenceCore::joined, std::move(handler));
+    return add_handler(core_, &PresenceCore::Handlers::joined, std::move(handler));
 }
 HandlerId Presence::on_update(Function<void(const PresenceEntry&, const PresenceEntry&)> handler) {
-    return add_handler(core_, &PresenceCore::updated, std::move(handler));
+    return add_handler(core_, &PresenceCore::Handlers::updated, std::move(handler));
 }
 HandlerId Presence::on_leave(Function<void(const PresenceEntry&, const PresenceEntry&)> handler) {
-    return add_handler(core_, &PresenceCore::left, std::move(handler));
+    return add_handler(core_, &PresenceCore::Handlers::left, std::move(handler));
 }
 HandlerId Presence::on_sync(Function<void()> handler) {
-    return add_handler(core_, &PresenceCore::synced, std::move(handler));
+    return add_handler(core_, &PresenceCore::Handlers::synced, std::move(handler));
 }
 
 void Presence::off(HandlerId id) {

@@ -35,13 +35,21 @@ public:
     void channel_changed(ChannelState to);
     void sweep();
 
-    HandlerList<void(const PresenceEntry*, const PresenceEntry&)> joined;
-    HandlerList<void(const PresenceEntry&, const PresenceEntry&)> updated;
-    HandlerList<void(const PresenceEntry&, const PresenceEntry&)> left;
-    HandlerList<void()> synced;
+    /// With LoopOptions::dispatch they run on another thread than the one that adds and sweeps: under the
+    /// lock.
+    struct Handlers {
+        HandlerList<void(const PresenceEntry*, const PresenceEntry&)> joined = {};
+        HandlerList<void(const PresenceEntry&, const PresenceEntry&)> updated = {};
+        HandlerList<void(const PresenceEntry&, const PresenceEntry&)> left = {};
+        HandlerList<void()> synced = {};
+    };
+    template <class List> void add(List Handlers::*list, std::shared_ptr<typename List::Slot> slot) {
+        const std::lock_guard lock(mutex_);
+        (handlers_.*list).add(std::move(slot));
+    }
 
 private:
-    void tell(const protocol::PresenceNews&);
+    void tell(Handlers&, const protocol::PresenceNews&);
     void report(Error);
 
     const Channel channel_;
@@ -49,6 +57,7 @@ private:
     std::mutex mutex_; // of what follows
     protocol::PresenceSync sync_;
     std::optional<PresenceState> state_; // until the next change
+    Handlers handlers_;
 };
 
 } // namespace phx::shell

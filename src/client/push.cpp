@@ -51,7 +51,7 @@ Result<Reply> Push::wait() const {
 
 void Push::cancel() const {
     state_->socket().post([state = state_](shell::Driver* driver) {
-        if (driver) driver->cancel(state->id);
+        if (driver) driver->cancel(*state);
     });
 }
 

@@ -82,6 +82,10 @@ void PushState::call(Observer& observer) {
     });
 }
 
+PendingPush::~PendingPush() {
+    if (state_) state_->finish(SocketCore::closed_error());
+}
+
 const Result<Reply>& PushState::result() noexcept {
     is_seen_ = true;
     return *result_;

@@ -11,6 +11,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace phx::shell {
@@ -44,6 +45,7 @@ public:
     SocketCore& socket() const noexcept { return *socket_; }
     /// Of the machine, once it has the push; loop thread only.
     protocol::PushId id{};
+    bool is_cancelled = false; // loop thread
 
 private:
     void run(Observer);
@@ -58,6 +60,19 @@ private:
     std::optional<Result<Reply>> result_;
     Reply reply_; // also of a rejection
     std::string status_;
+};
+
+/// A push on its way to the driver: one that does not get there has failed with socket_closed.
+class PendingPush {
+public:
+    explicit PendingPush(std::shared_ptr<PushState> state) noexcept : state_(std::move(state)) {}
+    PendingPush(PendingPush&&) noexcept = default;
+    PendingPush& operator=(PendingPush&&) = delete;
+    ~PendingPush();
+    std::shared_ptr<PushState> take() noexcept { return std::move(state_); }
+
+private:
+    std::shared_ptr<PushState> state_;
 };
 
 } // namespace phx::shell

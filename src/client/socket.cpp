@@ -20,7 +20,7 @@ HandlerId add_handler(const std::shared_ptr<SocketCore>& core, List SocketCore::
     auto slot = std::make_shared<typename List::Slot>(std::move(handler));
     const HandlerId id = core->handlers.add(slot);
     core->post([core, list, slot = std::move(slot)](Driver* driver) {
-        if (driver && slot->is_alive) (core.get()->*list).add(slot);
+        if (driver && slot->is_alive && !core->is_closed()) (core.get()->*list).add(slot);
     });
     return id;
 }
@@ -54,6 +54,7 @@ Socket::~Socket() {
     } else {
         // A loop that has ended has detached the driver, but channels may have been made since.
         if (!loop.call(std::move(detach))) core_->detach();
+        if (loop.dispatches()) core_->handlers.wait_for_running();
     }
 }
 
@@ -75,13 +76,8 @@ SocketState Socket::state() const noexcept { return core_->state; }
 Channel Socket::channel_text(std::string topic, std::string params, ChannelOptions options) {
     if (topic.empty()) throw std::invalid_argument("a channel needs a topic");
     shell::check_channel(options);
-    auto [channel, is_new] = core_->channel(std::move(topic));
-    if (is_new) {
-        post_command(core_, [channel = channel, params = std::move(params),
-                             options = std::move(options)](Driver& driver) mutable {
-            driver.add_channel(channel, std::move(params), std::move(options));
-        });
-    }
+    auto channel = core_->channel(std::move(topic), std::move(params), std::move(options));
+    post_command(core_, [channel](Driver& driver) { driver.add_channel(*channel); });
     return Channel(std::move(channel));
 }
 
@@ -124,11 +120,9 @@ void Socket::off(HandlerId id) {
 
 Push Socket::ping() {
     auto state = std::make_shared<shell::PushState>(core_);
-    const bool is_posted = core_->post([state](Driver* driver) {
-        if (!driver) return state->finish(SocketCore::closed_error());
-        driver->ping(state);
+    core_->post([pending = shell::PendingPush(state)](Driver* driver) mutable {
+        if (driver) driver->ping(pending.take());
     });
-    if (!is_posted) state->finish(SocketCore::closed_error());
     return Push(std::move(state));
 }
 

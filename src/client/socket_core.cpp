@@ -23,15 +23,18 @@ void ChannelCore::clear_handlers() {
     gap.clear();
     rpc.clear();
     params_provider = nullptr;
-    should_rejoin = nullptr;
+    options.should_rejoin = nullptr;
 }
 
-std::pair<std::shared_ptr<ChannelCore>, bool> SocketCore::channel(std::string topic) {
+std::shared_ptr<ChannelCore> SocketCore::channel(std::string topic, std::string params,
+                                                 ChannelOptions options) {
     const std::lock_guard lock(mutex_);
-    if (const auto found = channels_.find(topic); found != channels_.end()) return {found->second, false};
-    auto core = std::make_shared<ChannelCore>(shared_from_this(), topic);
-    channels_.emplace(std::move(topic), core);
-    return {std::move(core), true};
+    auto& channel = channels_[topic];
+    if (!channel) {
+        channel = std::make_shared<ChannelCore>(shared_from_this(), std::move(topic), std::move(params),
+                                                std::move(options));
+    }
+    return channel;
 }
 
 void SocketCore::forget(const ChannelCore& channel) {

@@ -38,8 +38,10 @@ class ChannelCore : public std::enable_shared_from_this<ChannelCore> {
 public:
     using MessageHandlers = HandlerList<void(const Message&)>;
 
-    ChannelCore(std::shared_ptr<SocketCore> socket, std::string topic)
-        : socket_(std::move(socket)), topic_(std::move(topic)) {}
+    ChannelCore(std::shared_ptr<SocketCore> socket, std::string topic, std::string join_params,
+                ChannelOptions wanted)
+        : params(std::move(join_params)), options(std::move(wanted)), socket_(std::move(socket)),
+          topic_(std::move(topic)) {}
 
     SocketCore& socket() const noexcept { return *socket_; }
     const std::shared_ptr<SocketCore>& shared_socket() const noexcept { return socket_; }
@@ -50,13 +52,16 @@ public:
     protocol::ChannelId id{};
     bool is_known = false;   // to the driver, under `id`
     bool is_removed = false; // for good: handlers that come late are dropped
+    std::string params;      // of its joins until a provider is set; for the driver, when it gets to know it
+    ChannelOptions options;
     std::unordered_map<std::string, MessageHandlers, StringHash, std::equal_to<>> by_event;
     MessageHandlers any;
     HandlerList<void(ChannelState, ChannelState, const Error*)> changed;
     HandlerList<void(Millis)> gap;
     RpcService rpc;
     Provider<std::string> params_provider;
-    Function<bool(const Error&)> should_rejoin;
+    std::uint64_t provider_number = 0; // answers of an older one are ignored
+    bool asks_params = false;
 
     void sweep();
     void clear_handlers();
@@ -96,15 +101,16 @@ public:
     bool is_closed() const noexcept { return is_closed_; }
     /// The last handlers run, and what they ask for is refused: nobody is called back any more.
     bool is_refusing() const noexcept { return loop_->on_loop_thread() && is_refusing_; }
-    /// The channel of the topic, and whether it is new.
-    std::pair<std::shared_ptr<ChannelCore>, bool> channel(std::string topic);
+    /// The channel of the topic: the one that is there, or a new one with these params and options.
+    std::shared_ptr<ChannelCore> channel(std::string topic, std::string params, ChannelOptions);
     void forget(const ChannelCore&);
     /// For on_error.
     void report(Error);
     /// Tells the handlers of a list: here, or where the loop dispatches.
     template <class List, class... Values> void notify(List& list, const Values&... values) {
         if (list.empty()) return;
-        if (!loop_->dispatches()) return list.run([this](auto&& code) { this->run_handler(code); }, values...);
+        if (!loop_->dispatches())
+            return list.run([this](auto&& code) { this->run_handler(code); }, values...);
         loop_->dispatch(
             list.bind([self = shared_from_this()](auto&& code) { self->run_handler(code); }, values...));
     }

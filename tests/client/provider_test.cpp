@@ -130,5 +130,68 @@ TEST(Provider, MayAnswerAfterItsSocketIsGone) {
     (*question)(std::string("twice"));
 }
 
+TEST(Provider, IsAskedAnewAfterADisconnect) {
+    ScriptedServer server;
+    Inbox<int> asked;
+    std::mutex mutex;
+    std::vector<Answer<std::string>> questions;
+    Loop loop;
+    SocketOptions options = quick();
+    options.auth_token = [&](Answer<std::string> answer) {
+        const std::lock_guard lock(mutex);
+        questions.push_back(std::move(answer));
+        asked.add(1);
+    };
+    Socket socket(loop, server.url(), std::move(options));
+    socket.connect();
+    asked.wait_for(1);
+    socket.disconnect(); // signed out, and in again as somebody else
+    socket.connect();
+    ASSERT_EQ(asked.wait_for(2).size(), 2u);
+    std::vector<Answer<std::string>> answers;
+    {
+        const std::lock_guard lock(mutex);
+        answers.swap(questions);
+    }
+    answers[0](std::string("of the old user"));
+    answers[1](std::string("of the new user"));
+    Peer peer = server.accept();
+    EXPECT_EQ(token_in(peer.read_request()), subprotocols_of("of the new user"));
+}
+
+TEST(Provider, OfJoinParamsIsReplacedWhileItsAnswerIsOut) {
+    ScriptedServer server;
+    std::optional<Answer<Json>> slow;
+    Inbox<int> asked;
+    Loop loop;
+    Socket socket(loop, server.url(), quick());
+    auto room = socket.channel("room:1");
+    room.set_params([&](Answer<Json> answer) {
+        slow.emplace(std::move(answer));
+        asked.add(1);
+    });
+    socket.connect();
+    room.join();
+    Peer peer = server.accept_upgraded();
+    asked.wait_for(1);
+    room.set_params(Json{{"new", true}});
+    const PhxFrame join = peer.expect("phx_join");
+    EXPECT_EQ(join.payload, json({{"new", true}}));
+    peer.reply(join, "ok");
+    (*slow)(Json{{"old", true}});
+}
+
+TEST(Provider, ThatIsEmptyLeavesTheParamsOfTheChannel) {
+    ScriptedServer server;
+    Loop loop;
+    Socket socket(loop, server.url(), quick());
+    auto room = socket.channel("room:1", {{"nick", "ada"}});
+    room.set_params(Provider<Json>{});
+    socket.connect();
+    room.join();
+    Peer peer = server.accept_upgraded();
+    EXPECT_EQ(peer.expect("phx_join").payload, json({{"nick", "ada"}}));
+}
+
 } // namespace
 } // namespace phx::test

@@ -119,5 +119,50 @@ TEST_F(PushHooks, OffRemovesAllHandlersOfAnEvent) {
     EXPECT_EQ(heard.wait_for(2).back(), "back");
 }
 
+TEST_F(PushHooks, TheLongestTimeoutIsForEver) {
+    peer->reply(join, "ok");
+    const Push push = room.push("ask", Json::object(), Millis::max());
+    peer->reply(peer->expect("ask"), "ok");
+    EXPECT_TRUE(result_of(push));
+}
+
+TEST_F(PushHooks, ACancelMayOvertakeItsPush) {
+    peer->reply(join, "ok");
+    ASSERT_TRUE(result_of(*joined));
+    std::promise<Push> made;
+    std::promise<void> cancelled;
+    room.on("go", [&](const Message&) { // what it posts comes before what other threads do
+        made.get_future().get().cancel();
+        cancelled.set_value();
+    });
+    settle();
+    peer->broadcast("room:1", "go", json::object());
+    const Push push = room.push("never");
+    made.set_value(push);
+    cancelled.get_future().get();
+    EXPECT_EQ(result_of(push).error().code, Errc::cancelled);
+    const Push next = room.push("next");
+    peer->reply(peer->expect("next"), "ok"); // the other one was not sent
+    EXPECT_TRUE(result_of(next));
+}
+
+TEST_F(PushHooks, AChannelMayBeUsedByWhoeverFindsItFirst) {
+    std::promise<Channel> made;
+    Inbox<bool> joined_there;
+    std::promise<void> done;
+    loop.post([&] {
+        (void)made.get_future().get();
+        socket.channel("room:new").join().then([&](const Result<Reply>& result) {
+            joined_there.add(result.has_value());
+        });
+        done.set_value();
+    });
+    made.set_value(socket.channel("room:new")); // its making still waits for the loop
+    done.get_future().get();
+    peer->reply(join, "ok");
+    peer->accept_join();
+    EXPECT_EQ(joined_there.first(), true);
+}
+
 } // namespace
 } // namespace phx::test

@@ -289,5 +289,24 @@ TEST(Socket, HandlersAddedWithTheReplySeeWhatFollowsInTheSamePacket) {
     EXPECT_EQ(seen.first(), "\"hi\"");
 }
 
+TEST(Socket, TellsTheCloseOfEachConnectionThatWasOpenAndOfNoOther) {
+    ScriptedServer server;
+    Inbox<std::string> seen;
+    Loop loop;
+    Socket socket(loop, server.url(), quick());
+    socket.on_open([&] { seen.add("open"); });
+    socket.on_close([&](std::uint16_t, std::string_view) { seen.add("close"); });
+    socket.connect();
+    Peer silent = server.accept();
+    socket.disconnect(); // while it dials
+    socket.connect();
+    Peer peer = server.accept_upgraded();
+    seen.wait_for(1);
+    socket.disconnect();
+    socket.connect(); // while it closes
+    Peer second = server.accept_upgraded();
+    EXPECT_EQ(seen.wait_for(3), (std::vector<std::string>{"open", "close", "open"}));
+}
+
 } // namespace
 } // namespace phx::test

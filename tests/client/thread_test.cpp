@@ -140,6 +140,39 @@ TEST(Threads, ScopedHandlerDoesNotWaitForItself) {
     EXPECT_TRUE(done.first());
 }
 
+TEST(Threads, ScopedHandlerWaitsForAHandlerThatRemovedItself) {
+    ScriptedServer server;
+    std::promise<void> inside, leave;
+    std::atomic<bool> is_over{false};
+    Loop loop;
+    Socket socket(loop, server.url(), quick());
+    auto room = socket.channel("room:1");
+    HandlerId id{};
+    std::thread ends;
+    {
+        id = room.on("shout", [&](const Message&) {
+            room.off(id);
+            inside.set_value();
+            leave.get_future().wait();
+            is_over = true;
+        });
+        std::optional<ScopedHandler> scoped(std::in_place, room, id);
+        socket.connect();
+        const Push joined = room.join();
+        Peer peer = server.accept_upgraded();
+        peer.accept_join();
+        ASSERT_TRUE(result_of(joined));
+        peer.broadcast("room:1", "shout", json::object());
+        inside.get_future().wait();
+        ends = std::thread([&] {
+            scoped.reset();
+            EXPECT_TRUE(is_over);
+        });
+        leave.set_value();
+        ends.join();
+    }
+}
+
 TEST(Threads, OffKillsAtOnce) {
     ScriptedServer server;
     Inbox<std::string> seen;
