@@ -19,7 +19,7 @@ struct Stage {
         : application(1, 1, findings), server(clock, network, {}, framing, application),
           user(clock, network, trace, setup(framing, vsn)) {
         application.is_kind = true;
-        user.is_kind = true;
+        user.settle();
     }
 
     User::Setup setup(Framing framing, protocol::Vsn vsn) const {
