@@ -86,6 +86,39 @@ TEST(HostileFrames, RefsThatWeCannotHaveMadeAnswerNothing) {
     EXPECT_EQ(d.take(), (Lines{"p2 ok {}"}));
 }
 
+TEST(HostileFrames, TopicsAndEventsThatAreNoStringsAreForNobody) {
+    ClientDriver d = open_driver();
+    joined(d, "room:a", "1");
+    joined(d, "", "2");
+    for (const std::string_view token : no_strings) {
+        d.receive(frame("null", "null", token, R"("shout")"));
+        d.receive(frame("null", "null", token, R"("phx_close")"));
+        d.receive(frame("null", "null", R"("room:a")", token));
+        d.receive(frame("null", "null", token, token));
+        EXPECT_EQ(d.take(), (Lines{"unclaimed  shout {}", "unclaimed  phx_close {}", "unclaimed room:a  {}",
+                                   "unclaimed   {}"}))
+            << token;
+    }
+}
+
+TEST(HostileFrames, TopicsAndEventsThatAreNoStringsAreForNobodyOverV1) {
+    ClientConfig config = exact_config();
+    config.vsn = Vsn::v1;
+    ClientDriver d = open_driver(config);
+    d.join(d.add("room:a"));
+    const std::string rest = R"("payload":{"status":"ok","response":{}},"ref":)";
+    d.receive(R"({"topic":"room:a","event":"phx_reply",)" + rest + R"("1"})");
+    d.take();
+    for (const std::string_view no_string : no_strings) {
+        const std::string token(no_string);
+        d.receive(R"({"topic":)" + token + R"(,"event":"shout",)" + rest + "null}");
+        d.receive(R"({"topic":"room:a","event":)" + token + "," + rest + "null}");
+        EXPECT_EQ(d.take(), (Lines{R"(unclaimed  shout {"status":"ok","response":{}})",
+                                   R"(unclaimed room:a  {"status":"ok","response":{}})"}))
+            << token;
+    }
+}
+
 TEST(HostileFrames, AReplyWithoutAStatusFailsItsPush) {
     Lines payloads(std::begin(no_strings), std::end(no_strings));
     for (const std::string_view status : no_strings)
