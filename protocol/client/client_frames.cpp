@@ -104,7 +104,8 @@ void ClientMachine::State::handle_end(TimePoint now, const FrameView& frame, Eve
 void ClientMachine::State::handle_message(const FrameView& frame, EventKind kind) {
     const ChannelMachine* channel = frame.topic_token ? nullptr : find(frame.topic);
     // phoenix.js: who leaves hears nothing any more. A rejoin can hear broadcasts before its own reply.
-    const bool member = channel != nullptr && channel->join_ref() != 0 &&
+    // An event that is no string is not the event "".
+    const bool member = channel != nullptr && !frame.event_token && channel->join_ref() != 0 &&
                         channel->state() != ChannelState::leaving &&
                         channel->is_current(parse_ref(frame.join_ref));
     if (!member) return out.add(event::Unclaimed{frame, kind});

@@ -114,7 +114,7 @@ struct MessageArrived {
     FrameView frame;
     EventKind kind;
 };
-/// A frame for no channel of ours, or a reply that nobody waits for (any more).
+/// A frame for no channel of ours, or whose event is no string, or a reply that nobody waits for (any more).
 struct Unclaimed {
     FrameView frame;
     EventKind kind;

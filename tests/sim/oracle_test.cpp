@@ -102,7 +102,8 @@ TEST_F(PushOracleTest, SeesAPushThatOutlivesItsConnection) {
     oracle.sent(7);
     oracle.sent(8);
     fail_with(Errc::disconnected, PushId{1});
-    oracle.expect_none_sent();
+    oracle.lose_connection();
+    oracle.rest();
     EXPECT_EQ(findings.all(), Lines{"push 2 outlived its connection"});
 }
 
@@ -131,7 +132,7 @@ protected:
               std::uint64_t conn = 1) {
         oracle.sent(ConnId{conn}, frame(join_ref, ref, event));
     }
-    bool reply(std::string_view join_ref, std::string_view status, std::uint64_t conn = 1) {
+    WireOracle::Heard reply(std::string_view join_ref, std::string_view status, std::uint64_t conn = 1) {
         FrameView f = frame(join_ref, join_ref, "phx_reply");
         f.status = status;
         return oracle.received(ConnId{conn}, f);
@@ -143,11 +144,11 @@ protected:
 
 TEST_F(WireOracleTest, AcceptsJoinPushLeaveAndJoinAgain) {
     send(R"("1")", R"("1")", "phx_join");
-    EXPECT_TRUE(reply(R"("1")", "ok"));
+    EXPECT_EQ(reply(R"("1")", "ok"), WireOracle::Heard::joined);
     send(R"("1")", R"("2")", "event");
     send(R"("1")", R"("3")", "phx_leave");
     send(R"("4")", R"("4")", "phx_join");
-    EXPECT_FALSE(reply(R"("4")", "error"));
+    EXPECT_EQ(reply(R"("4")", "error"), WireOracle::Heard::nothing);
     send(R"("5")", R"("5")", "phx_join");
     lose();
     open(2);

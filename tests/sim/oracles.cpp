@@ -50,13 +50,46 @@ void PushOracle::finished(TimePoint now, const event::PushFinished& end) {
         return findings_.add(name(end.push) + " finished, but nobody made it");
     push.state = Push::State::finished;
     by_tag_.erase(push.tag);
+    check_end(end, push);
     ++finished_;
     if (now > std::max(push.deadline, woke_)) findings_.add(name(end.push) + " finished after its timeout");
     const PushOutcome& outcome = end.outcome;
     if (!outcome.error && outcome.status != "ok") findings_.add(name(end.push) + " succeeded without an ok");
     const bool is_answered = !outcome.error || outcome.error->code == Errc::rejected;
-    if (is_answered && push.tag != 0 && number(outcome.response, "tag") != push.tag)
+    // Who waits although the channel has crashed may still hear that it had when the push came.
+    const bool came_late =
+        in_flight_ == InFlight::wait && outcome.response == R"({"reason":"unmatched topic"})";
+    if (is_answered && !came_late && push.tag != 0 && number(outcome.response, "tag") != push.tag)
         findings_.add(name(end.push) + " got the answer of another: " + std::string(outcome.response));
+}
+
+void PushOracle::check_end(const event::PushFinished& end, const Push& push) {
+    const auto& error = end.outcome.error;
+    if (given_up_with_ && (!error || error->code != *given_up_with_))
+        findings_.add(name(end.push) + " does not say why it was given up");
+    if (in_flight_ == InFlight::fail || !push.is_sent || !error) return;
+    const bool has_ended = error->code == Errc::disconnected || error->code == Errc::channel_closed;
+    if (has_ended && channels_[push.channel] != ChannelState::closed)
+        findings_.add(name(end.push) + " did not wait for its timeout");
+}
+
+void PushOracle::changed(const event::ChannelChanged& change) {
+    channels_[change.channel] = change.to;
+    if (change.to == ChannelState::errored || change.to == ChannelState::closed)
+        ended_.insert(change.channel);
+}
+
+void PushOracle::rest() {
+    for (const auto& [tag, id] : by_tag_) {
+        const Push& push = at(id);
+        const bool is_gone = has_lost_connection_ || ended_.count(push.channel) == 1;
+        const bool may_wait = in_flight_ == InFlight::wait && channels_[push.channel] != ChannelState::closed;
+        if (push.is_sent && is_gone && !may_wait)
+            findings_.add(name(id) + " outlived its " + (has_lost_connection_ ? "connection" : "channel"));
+    }
+    ended_.clear();
+    given_up_with_.reset();
+    has_lost_connection_ = false;
 }
 
 void PushOracle::sent(std::uint64_t tag) {
@@ -71,11 +104,6 @@ void PushOracle::expect_bounded(ChannelId channel, std::size_t limit) {
     });
     if (static_cast<std::size_t>(waiting) > limit)
         findings_.add(std::to_string(waiting) + " pushes wait for the join of " + name(channel));
-}
-
-void PushOracle::expect_none_sent() {
-    for (const auto& [tag, id] : by_tag_)
-        if (at(id).is_sent) findings_.add(name(id) + " outlived its connection");
 }
 
 void PushOracle::expect_none_outstanding() {
@@ -124,18 +152,18 @@ void WireOracle::sent(ConnId conn, const FrameView& frame) {
     if (is_leave) topic.join = Join::none;
 }
 
-bool WireOracle::received(ConnId conn, const FrameView& frame) {
-    if (!is_current(conn)) return false; // the machine has to ignore it
+WireOracle::Heard WireOracle::received(ConnId conn, const FrameView& frame) {
+    if (!is_current(conn)) return Heard::nothing; // the machine has to ignore it
     const auto at = topics_.find(frame.topic);
-    if (at == topics_.end()) return false;
+    if (at == topics_.end()) return Heard::nothing;
     Topic& topic = at->second;
-    if (text(frame.ref) != topic.join_ref || topic.join == Join::none) return false;
+    if (text(frame.ref) != topic.join_ref || topic.join == Join::none) return Heard::nothing;
     if (frame.event == "phx_reply" && topic.join == Join::asked) {
         topic.join = frame.status == "ok" ? Join::live : Join::none;
-        return topic.join == Join::live;
+        return topic.join == Join::live ? Heard::joined : Heard::nothing;
     }
     if (frame.event == "phx_close" || frame.event == "phx_error") topic.join = Join::none;
-    return false;
+    return frame.event == "phx_close" ? Heard::closed : Heard::nothing;
 }
 
 void WireOracle::delivered() {
@@ -192,7 +220,9 @@ void DeliveryOracle::changed(TimePoint now, const std::string& topic, const even
             if (key.first == topic) past_[key] = stream.at;
         std::erase_if(streams_, [&](const auto& s) { return s.first.first == topic; });
     }
-    const bool by_us = !change.why || change.why->origin == Origin::local;
+    // What the client gave up is missed all the same, whoever was the reason.
+    const bool by_us =
+        !change.why || (change.why->code == Errc::channel_closed && change.why->origin == Origin::local);
     if (change.to == ChannelState::joined) {
         if (offline_since_.count(change.channel) == 1) owed_ = change.channel;
     } else if (change.to == ChannelState::closed && by_us) {

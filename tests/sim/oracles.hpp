@@ -1,5 +1,6 @@
 #pragma once
 
+#include "protocol/client/client_config.hpp"
 #include "protocol/client/outputs.hpp"
 #include "protocol/server/outputs.hpp"
 
@@ -7,6 +8,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -33,9 +35,11 @@ private:
 std::optional<std::uint64_t> number(std::string_view json, std::string_view key);
 
 /// Each push finishes exactly once, not later than its timeout, and a success has the answer to this push.
+/// What is in flight ends with its connection and its channel, or waits for its timeout, as the policy says.
 class PushOracle {
 public:
-    explicit PushOracle(Findings& findings) : findings_(findings) {}
+    explicit PushOracle(Findings& findings, protocol::InFlight in_flight = protocol::InFlight::fail)
+        : findings_(findings), in_flight_(in_flight) {}
 
     /// `tag`: a number that the answer has to repeat; 0 if it will not.
     void made(protocol::PushId, protocol::TimePoint deadline, std::uint64_t tag = 0,
@@ -46,10 +50,15 @@ public:
     /// This client could not run before: what was due is finished late.
     void woke(protocol::TimePoint now) { woke_ = now; }
     void expect_none_outstanding();
+    void changed(const protocol::event::ChannelChanged&);
+    /// Until rest() everything that finishes does so with `code`.
+    void give_up(Errc code) { given_up_with_ = code; }
+    /// The connection is gone: no answer can come any more.
+    void lose_connection() { has_lost_connection_ = true; }
+    /// All that comes of one call has come.
+    void rest();
     /// Of the tagged ones, `limit` at most wait for the join of that channel.
     void expect_bounded(protocol::ChannelId, std::size_t limit);
-    /// The connection is gone: no answer can come any more.
-    void expect_none_sent();
 
     std::uint64_t made() const noexcept { return made_; }
     std::size_t outstanding() const noexcept { return static_cast<std::size_t>(made_ - finished_); }
@@ -63,8 +72,14 @@ private:
         bool is_sent = false;
     };
     Push& at(protocol::PushId);
+    void check_end(const protocol::event::PushFinished&, const Push&);
 
     Findings& findings_;
+    protocol::InFlight in_flight_;
+    std::map<protocol::ChannelId, protocol::ChannelState> channels_ = {};
+    std::set<protocol::ChannelId> ended_ = {}; ///< in the call at hand, as the next two
+    std::optional<Errc> given_up_with_ = {};
+    bool has_lost_connection_ = false;
     std::vector<Push> pushes_;                         ///< by id
     std::map<std::uint64_t, protocol::PushId> by_tag_; ///< those that are outstanding
     std::uint64_t made_ = 0;
@@ -81,8 +96,9 @@ public:
     void changed(const protocol::event::SocketChanged&);
     void opening(protocol::ConnId);
     void sent(protocol::ConnId, const protocol::FrameView&);
-    /// A frame that is given to the machine; true if it is the reply ok to the join of its topic.
-    bool received(protocol::ConnId, const protocol::FrameView&);
+    enum class Heard : std::uint8_t { nothing, joined, closed };
+    /// A frame that is given to the machine; what it says of the join of its topic.
+    Heard received(protocol::ConnId, const protocol::FrameView&);
     /// The machine reports what a frame brought.
     void delivered();
     bool is_current(protocol::ConnId conn) const noexcept {

@@ -19,7 +19,7 @@ struct Stage {
         : application(1, 1, findings), server(clock, network, {}, framing, application),
           user(clock, network, trace, setup(framing, vsn)) {
         application.is_kind = true;
-        user.is_kind = true;
+        user.settle();
     }
 
     User::Setup setup(Framing framing, protocol::Vsn vsn) const {
@@ -81,6 +81,8 @@ const std::vector<Step>& life() {
         [](Stage& s) { s.user.remove_and_add(1); },
         [](Stage& s) { s.user.join(1), s.user.push(1, "close"); },
         [](Stage& s) { s.user.push(0, "publish"), s.user.push(1, "publish"); },
+        [](Stage& s) { s.user.push(0, "crash"); },
+        [](Stage& s) { s.user.give_up(0); },
         [](Stage& s) { s.user.leave(1); },
     };
     return steps;
@@ -111,6 +113,12 @@ const std::vector<Loss>& losses() {
         {"drain", [](Stage& s) { s.server.drain(), s.server.crash(Heard::by_both), s.server.start(); }},
         {"suspended", [](Stage& s) { s.user.suspend(2h, Heard::by_server); }},
         {"disconnected", [](Stage& s) { s.user.disconnect(), s.user.connect(); }},
+        {"given up", // and the user connects again after a while
+         [](Stage& s) {
+             cut_all(s, Heard::by_both);
+             s.clock.run_for(1ms);
+             s.user.give_up();
+         }},
     };
     return all;
 }

@@ -3,15 +3,20 @@
 #include "tests/sim/application.hpp"
 #include "tests/sim/client_node.hpp"
 #include "tests/sim/oracles.hpp"
+#include "tests/sim/policy_oracle.hpp"
 #include "tests/sim/trace.hpp"
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 namespace phx::sim {
+
+protocol::Jitter any_jitter(Chance&);
+protocol::ChannelConfig any_channel_config(Chance&);
 
 /// Somebody with a client who does anything in any order, answers its questions, and keeps the books of it.
 class User : private ClientNode::Observer {
@@ -27,19 +32,22 @@ public:
 
     /// One operation.
     void act();
-    /// Questions are answered well, and at once.
-    bool is_kind = false;
+    /// From now on questions are answered well, and at once, and every join has a payload that can be sent.
+    void settle();
 
     // ---- operations
     void connect();
     void disconnect();
     void reconnect_now();
+    void give_up();
+    void give_up(std::size_t channel);
     std::size_t add_channel(const std::string& topic);
     void join(std::size_t channel, Duration timeout = Duration{0});
     void leave(std::size_t channel, Duration timeout = Duration{0});
     void push(std::size_t channel, const std::string& event, Duration timeout = Duration{0});
     void send(std::size_t channel, const std::string& event);
     void remove_and_add(std::size_t channel);
+    void set_join_payload(std::size_t channel, std::string json);
     void ping(Duration timeout = Duration{0});
     void cancel();
     void suspend(Duration, VirtualNetwork::Heard);
@@ -62,8 +70,9 @@ private:
     struct Channel {
         protocol::ChannelId id;
         std::string topic;
-        bool asks = false;   ///< for its params
-        bool wanted = false; ///< to be joined
+        bool asks = false; ///< for its params
+        std::optional<protocol::ChannelConfig> own = {};
+        std::string join_payload = "{}";
     };
 
     void handle_output(const protocol::Output&) override;
@@ -85,12 +94,19 @@ private:
 
     void made(protocol::PushId, Duration timeout, std::uint64_t tag = 0, protocol::ChannelId = {});
     void say(const std::string&) const;
-    protocol::ChannelId make_channel(const std::string& topic, bool asks);
+    Channel make_channel(const std::string& topic, bool asks);
+    const protocol::ChannelConfig& config_of(const Channel& channel) const {
+        return channel.own ? *channel.own : setup_.config.channel;
+    }
+    /// What the client gave up is asked for again after a while.
+    void connect_later();
+    void join_later(protocol::ChannelId);
     Channel* find(protocol::ChannelId);
     std::size_t any_channel() { return chance_.below(channels_.size()); }
     Duration any_timeout();
     std::string any_event();
     std::string payload();
+    std::string any_join_payload() { return "{\"n\":" + std::to_string(++payloads_) + "}"; }
 
     VirtualClock& clock_;
     Findings findings_;
@@ -98,6 +114,7 @@ private:
     Setup setup_;
     Chance chance_;
     PushOracle pushes_;
+    PolicyOracle policy_;
     WireOracle wire_;
     DeliveryOracle delivery_;
     ClientNode node_;
@@ -105,9 +122,11 @@ private:
     std::vector<Channel> channels_;
     std::map<protocol::ChannelId, std::string> topics_; ///< of all there ever were
     std::vector<protocol::PushId> recent_;
-    bool wants_connection_ = false;
+    std::map<std::string, protocol::ChannelId> joining_; ///< by topic, who joins or has joined it
+    bool is_kind_ = false;
     bool has_ended_everything_ = false; ///< in the call at hand
-    bool has_lost_connection_ = false;  ///< likewise
+    std::uint64_t decisions_ = 0;       ///< to connect or to disconnect
+    std::uint64_t payloads_ = 0;        ///< of joins
     TimePoint earliest_connect_ = TimePoint::min();
     std::uint64_t last_tag_ = 0;
     std::uint64_t opens_ = 0;

@@ -33,7 +33,9 @@ void User::handle_received(ConnId conn, Opcode opcode, std::string_view bytes) {
     const auto frame = decode(setup_.config.vsn, Direction::to_client, opcode, bytes, scratch_);
     if (!frame)
         return findings_.add("the server sent what is no frame: " + protocol::testing::printable(bytes));
-    const bool is_current = wire_.received(conn, *frame);
+    const WireOracle::Heard heard = wire_.received(conn, *frame);
+    const bool is_current = heard == WireOracle::Heard::joined;
+    if (heard == WireOracle::Heard::closed) policy_.closed_by_server(std::string(frame->topic));
     const auto stream = number(frame->payload, "stream");
     if (!stream || frame->event != "phx_reply" || !wire_.is_current(conn)) return;
     const std::string topic(frame->topic);
@@ -48,7 +50,8 @@ void User::handle_received(ConnId conn, Opcode opcode, std::string_view bytes) {
 void User::handle_rest() {
     delivery_.expect_no_gap_owed();
     if (std::exchange(has_ended_everything_, false)) pushes_.expect_none_outstanding();
-    if (std::exchange(has_lost_connection_, false)) pushes_.expect_none_sent();
+    pushes_.rest();
+    policy_.rest();
     // What is bounded: what waits, and what one call can put out.
     const std::size_t limit = setup_.config.max_waiting_pushes;
     if (pushes_.outstanding() > limit) findings_.add("more pushes wait than max_waiting_pushes");
@@ -59,9 +62,9 @@ void User::handle_rest() {
 // ---- questions
 
 void User::note(const act::Prepare& question) {
-    if (!is_kind && chance_.one_in(10)) return; // its connect timeout ends it
-    const bool fails = !is_kind && chance_.one_in(10);
-    clock_.after(is_kind ? 0s : chance_.between(0s, 3s), [this, conn = question.conn, fails] {
+    if (!is_kind_ && chance_.one_in(10)) return; // its connect timeout ends it
+    const bool fails = !is_kind_ && chance_.one_in(10);
+    clock_.after(is_kind_ ? 0s : chance_.between(0s, 3s), [this, conn = question.conn, fails] {
         Result<Target> answer = target_of(setup_.config.vsn, setup_.number);
         if (fails) answer = fail(Errc::bad_auth, "no token");
         node_.machine().handle_prepared(node_.now(), conn, std::move(answer));
@@ -70,10 +73,12 @@ void User::note(const act::Prepare& question) {
 }
 
 void User::note(const act::PrepareJoin& question) {
-    const bool fails = !is_kind && chance_.one_in(10);
-    clock_.after(is_kind ? 0s : chance_.between(0s, 20s), [this, id = question.channel, fails] {
-        Result<std::string> answer = std::string("{}");
+    const bool fails = !is_kind_ && chance_.one_in(10);
+    clock_.after(is_kind_ ? 0s : chance_.between(0s, 20s), [this, id = question.channel, fails] {
+        Result<std::string> answer = any_join_payload();
         if (fails) answer = fail(Errc::bad_auth, "no token");
+        Channel* channel = find(id); // none if it was removed since
+        if (channel != nullptr && answer) channel->join_payload = *answer;
         node_.machine().handle_join_payload(node_.now(), id, std::move(answer));
         node_.pump();
     });
@@ -90,6 +95,11 @@ void User::note(const act::Send& order) {
     const auto frame = decode(setup_.config.vsn, Direction::to_server, order.opcode, order.data, scratch_);
     if (!frame) return findings_.add("sent what is no frame: " + protocol::testing::printable(order.data));
     wire_.sent(order.conn, *frame);
+    if (frame->event == "phx_join") {
+        const Channel* channel = find(joining_[std::string(frame->topic)]);
+        if (channel == nullptr || frame->payload != channel->join_payload)
+            findings_.add("joins with another payload: " + std::string(frame->payload));
+    }
     if (const auto tag = number(frame->payload, "tag")) pushes_.sent(*tag);
 }
 
@@ -100,22 +110,20 @@ void User::note(const event::SocketChanged& change) {
     if (change.to == SocketState::connecting && node_.now() < earliest_connect_)
         findings_.add("connects before Retry-After");
     if (change.to == SocketState::open) delivery_.connected();
-    if (change.from == SocketState::open) has_lost_connection_ = true;
+    if (change.from == SocketState::open) pushes_.lose_connection();
     const bool has_to_wait = change.to == SocketState::waiting && change.why && change.why->retry_after;
     earliest_connect_ = has_to_wait ? node_.now() + *change.why->retry_after : TimePoint::min();
-    if (change.to != SocketState::idle || !wants_connection_) return;
-    if (setup_.config.max_attempts == 0) findings_.add("gave up connecting by itself");
-    wants_connection_ = false;
+    if (!policy_.changed(change)) return;
     has_ended_everything_ = true;
+    connect_later();
 }
 
 void User::note(const event::ChannelChanged& change) {
-    delivery_.changed(node_.now(), topics_.at(change.channel), change);
-    for (Channel& channel : channels_) {
-        if (channel.id != change.channel) continue;
-        if (change.to == ChannelState::joining) channel.wanted = true;
-        if (change.to == ChannelState::leaving || change.to == ChannelState::closed) channel.wanted = false;
-    }
+    const std::string& topic = topics_.at(change.channel);
+    if (change.to == ChannelState::joining) joining_[topic] = change.channel;
+    delivery_.changed(node_.now(), topic, change);
+    pushes_.changed(change);
+    if (policy_.changed(change)) join_later(change.channel);
 }
 
 void User::note(const event::MessageArrived& message) {

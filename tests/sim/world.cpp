@@ -61,10 +61,10 @@ ClientConfig World::client_config(std::size_t number) {
     config.heartbeat_interval = chance_.between(5s, 45s);
     config.timeout = chance_.between(1s, 15s);
     config.max_waiting_pushes = chance_.one_in(4) ? 1 + chance_.below(8) : 1000;
-    config.channel.max_buffered_pushes = chance_.one_in(4) ? chance_.below(8) : 1000;
-    config.channel.max_buffered_bytes = chance_.one_in(8) ? chance_.below(200) : 1u << 20;
-    config.channel.overflow = chance_.one_in(2) ? Overflow::reject_newest : Overflow::drop_oldest;
-    if (chance_.one_in(4)) config.channel.rejoin.jitter = config.reconnect.jitter = Jitter::none;
+    config.channel = any_channel_config(chance_);
+    config.in_flight = chance_.one_in(3) ? InFlight::wait : InFlight::fail;
+    config.first_connect.jitter = any_jitter(chance_);
+    config.reconnect.jitter = any_jitter(chance_);
     return config;
 }
 
@@ -77,9 +77,10 @@ Report World::run() {
 
     is_busy_ = false;
     faults_->end();
-    for (auto& user : users_) user->is_kind = true;
-    // A half-open link, a Retry-After, and the longest steps of both ladders after each other.
-    clock_.run_for(4min);
+    for (auto& user : users_) user->settle();
+    // A half-open link, a Retry-After, the longest steps of both ladders, and the patience of who was given
+    // up.
+    clock_.run_for(5min);
     audit_content();
 
     for (auto& user : users_) user->disconnect();
