@@ -125,7 +125,7 @@ class PHX_API World {
 public:
     explicit World(std::uint64_t seed = 0, Options options = {});
     /// As ~Loop: closes every socket, whose pushes finish with `Errc::socket_closed`. Handles and sockets may
-    /// outlive it.
+    /// outlive it. Must not run inside a handler.
     ~World();
     World(const World&) = delete;
     World& operator=(const World&) = delete;

@@ -238,13 +238,15 @@ bool LoopCore::turn(uv_run_mode mode, TimePoint until) {
     return true;
 }
 
-/// Time passes only when nothing is left to do.
+/// Time passes only when nothing is left to do, or when that never ends: a task that posts itself.
 bool LoopCore::virtual_turn(uv_run_mode mode, TimePoint until) {
+    constexpr unsigned max_turns = 10'000;
     if (has_work()) {
         drain_inbox();
         end_turn();
-        if (mode != UV_RUN_NOWAIT) return true;
+        if (mode != UV_RUN_NOWAIT && ++turns_without_time_ < max_turns) return true;
     }
+    turns_without_time_ = 0;
     return system_->run_next(mode == UV_RUN_NOWAIT ? now() : until);
 }
 

@@ -67,7 +67,6 @@ public:
 
 private:
     struct Handle;
-    LoopCore& loop_;
     Handle* handle_; // closed by libuv, which frees it a turn later
 };
 
@@ -187,6 +186,7 @@ private:
     std::vector<Flushable*> flushing_;
     std::vector<std::shared_ptr<LoopMember>> members_;
     std::size_t handlers_run_ = 0;
+    unsigned turns_without_time_ = 0; // in a virtual system
     std::weak_ptr<LoopCore> self_;
     std::thread thread_;
 };

@@ -40,7 +40,7 @@ struct LoopTimer::Handle {
     }
 };
 
-LoopTimer::LoopTimer(LoopCore& loop, Function<void()> fired) : loop_(loop), handle_(new Handle) {
+LoopTimer::LoopTimer(LoopCore& loop, Function<void()> fired) : handle_(new Handle) {
     handle_->loop = &loop;
     handle_->fired = std::move(fired);
     if (loop.system()) {

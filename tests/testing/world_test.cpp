@@ -98,6 +98,22 @@ TEST(World, TakesCallsInThePredicate) {
     }));
 }
 
+void post_for_ever(Loop& loop, int& count) {
+    loop.post([&] {
+        ++count;
+        post_for_ever(loop, count);
+    });
+}
+
+TEST(World, LetsTimePassForTasksThatPostThemselves) {
+    int count = 0;
+    Joined client;
+    post_for_ever(client.world.loop(), count);
+    EXPECT_TRUE(client.lobby.push("echo").wait());
+    client.world.run_for(1min);
+    EXPECT_GT(count, 1000);
+}
+
 TEST(World, IsALoopThatCanBePolled) {
     Joined client;
     auto push = client.lobby.push("echo");
