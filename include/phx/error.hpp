@@ -62,7 +62,8 @@ enum class Errc {
     binding_mismatch,
     /// Given up by this program before the answer came.
     cancelled,
-    /// A blocking call on the loop thread could never finish. Use a callback or `co_await` there.
+    /// A blocking call on the loop thread, or in virtual time, could never finish. Use a callback or
+    /// `co_await` there.
     would_deadlock,
     /// An exception left a handler of this program. The message has its what(); the loop goes on.
     handler_failed,

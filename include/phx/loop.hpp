@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <memory>
 #include <optional>
+#include <utility>
 
 namespace phx {
 
@@ -65,6 +66,8 @@ public:
     /// Whether the caller is inside a handler, `run()` or `poll()` of this loop.
     bool on_loop_thread() const noexcept;
 
+    /// @internal
+    explicit Loop(std::shared_ptr<shell::LoopCore> core) : core_(std::move(core)) {}
     /// @internal
     const std::shared_ptr<shell::LoopCore>& core() const noexcept { return core_; }
 

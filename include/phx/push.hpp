@@ -43,7 +43,7 @@ public:
     std::future<Result<Reply>> future() const;
     /// Blocks until it finishes. On the loop thread that would be for ever: `Errc::would_deadlock` at once,
     /// and the push goes on. With `LoopOptions::Run::caller`, on the thread that made the loop or ran it
-    /// last, this runs the loop.
+    /// last, this runs the loop; on that of a `testing::World` it lets virtual time pass.
     Result<Reply> wait() const;
     /// Gives up: finishes with `Errc::cancelled` unless it has finished. The server may still act.
     void cancel() const;

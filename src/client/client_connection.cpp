@@ -9,12 +9,12 @@
 namespace phx::shell {
 namespace {
 
-protocol::WebSocketConfig config_of(ClientConnection::Limits limits) {
+protocol::WebSocketConfig config_of(LoopCore& loop, ClientConnection::Limits limits) {
     protocol::WebSocketConfig config;
     config.role = protocol::WebSocketRole::client;
     config.max_message_bytes = limits.max_message_bytes;
     config.max_output_bytes = limits.max_output_bytes;
-    fill_random(std::span(config.mask_seed));
+    fill_random(loop, std::span(config.mask_seed));
     return config;
 }
 
@@ -22,7 +22,7 @@ protocol::WebSocketConfig config_of(ClientConnection::Limits limits) {
 
 ClientConnection::ClientConnection(LoopCore& loop, Connection::Listener& listener, protocol::ConnId id,
                                    Limits limits)
-    : Connection(loop, listener, id), websocket_(config_of(limits)), tunnel_(loop, *this),
+    : Connection(loop, listener, id), websocket_(config_of(loop, limits)), tunnel_(loop, *this),
       timer_(loop, [this] {
           websocket_.handle_timeout(loop_.now());
           handle_reports();

@@ -19,12 +19,12 @@ protocol::BackoffConfig backoff_of(const Ladder& ladder) {
 
 namespace {
 
-protocol::ClientConfig config_of(const SocketSetup& setup) {
+protocol::ClientConfig config_of(LoopCore& loop, const SocketSetup& setup) {
     protocol::ClientConfig config;
     config.ask_target = true;
     config.vsn = setup.vsn;
     std::array<std::uint64_t, 1> seed{};
-    fill_random(std::span(seed));
+    fill_random(loop, std::span(seed));
     config.seed = seed[0];
     config.timeout = in_core(setup.timeout);
     config.connect_timeout = in_core(setup.connect_timeout);
@@ -45,11 +45,11 @@ protocol::ClientConfig config_of(const SocketSetup& setup) {
 
 Driver::Driver(std::shared_ptr<SocketCore> core, std::string endpoint, SocketSetup setup)
     : loop_(core->loop()), core_(std::move(core)), endpoint_(std::move(endpoint)), setup_(std::move(setup)),
-      machine_(config_of(setup_)), timer_(loop_,
-                                          [this] {
-                                              machine_.handle_timeout(loop_.now());
-                                              pump();
-                                          }),
+      machine_(config_of(loop_, setup_)), timer_(loop_,
+                                                 [this] {
+                                                     machine_.handle_timeout(loop_.now());
+                                                     pump();
+                                                 }),
       choice_({.transport = setup_.transport.transport,
                .fallback = setup_.transport.long_poll_fallback,
                .retry_websocket = setup_.transport.retry_websocket}),

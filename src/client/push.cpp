@@ -43,7 +43,11 @@ Result<Reply> Push::wait() const {
             return fail(Errc::would_deadlock,
                         "Push::wait() on the loop thread would never end; use then() or co_await");
         }
-        if (loop.must_drive()) loop.drive_until([this] { return finished(); });
+        if (loop.must_drive() && !loop.drive_until([this] { return finished(); })) {
+            return fail(Errc::would_deadlock,
+                        "Push::wait() in virtual time: nothing that is under way finishes the push within a "
+                        "day; is the socket connected?");
+        }
         if (!finished()) return future().get();
     }
     return state_->result();

@@ -29,11 +29,12 @@ void run_task(Function<void()>& task) noexcept { task(); }
 
 } // namespace
 
-LoopCore::LoopCore(LoopOptions options) : mode_(options.run), dispatch_(std::move(options.dispatch)) {
+LoopCore::LoopCore(LoopOptions options, std::unique_ptr<VirtualSystem> system)
+    : mode_(options.run), dispatch_(std::move(options.dispatch)), system_(std::move(system)) {
     home_thread_ = std::this_thread::get_id();
     check(uv_loop_init(&uv_), "uv_loop_init");
     try {
-        context_ = std::make_unique<LwsContext>(&uv_);
+        if (!system_) context_ = std::make_unique<LwsContext>(&uv_);
         open_handles();
     } catch (...) {
         if (context_) context_->destroy();
@@ -43,9 +44,9 @@ LoopCore::LoopCore(LoopOptions options) : mode_(options.run), dispatch_(std::mov
     }
 }
 
-std::shared_ptr<LoopCore> LoopCore::start(LoopOptions options) {
+std::shared_ptr<LoopCore> LoopCore::start(LoopOptions options, std::unique_ptr<VirtualSystem> system) {
     const LoopOptions::Run mode = options.run;
-    std::shared_ptr<LoopCore> core(new LoopCore(std::move(options)));
+    std::shared_ptr<LoopCore> core(new LoopCore(std::move(options), std::move(system)));
     core->self_ = core;
     if (mode == LoopOptions::Run::own_thread) {
         // The thread keeps the core alive: it may have to outlive a Loop that was destroyed in a handler.
@@ -77,6 +78,7 @@ void LoopCore::open_handles() {
 lws_context* LoopCore::lws() const noexcept { return context_->get(); }
 
 TimePoint LoopCore::now() const noexcept {
+    if (system_) return system_->now();
     return TimePoint(Duration(static_cast<Duration::rep>(uv_hrtime() / 1000)));
 }
 
@@ -163,7 +165,8 @@ void LoopCore::run() {
     assert(!on_loop_thread() && "Loop::run() inside a handler");
     if (mode_ != LoopOptions::Run::caller || on_loop_thread() || !begin_run(Home::moves_here)) return;
     const std::shared_ptr<LoopCore> keep = self_.lock(); // the Loop may be destroyed in a handler
-    while (!stop_requested_.exchange(false) && phase_ == Phase::running) uv_run(&uv_, UV_RUN_DEFAULT);
+    while (!stop_requested_.exchange(false) && phase_ == Phase::running && turn(UV_RUN_DEFAULT)) {
+    }
     if (phase_ == Phase::ending) {
         finish();
     } else {
@@ -178,7 +181,7 @@ std::size_t LoopCore::poll() {
     if (mode_ != LoopOptions::Run::caller || on_loop_thread() || !begin_run(Home::moves_here)) return 0;
     const std::shared_ptr<LoopCore> keep = self_.lock();
     handlers_run_ = 0;
-    uv_run(&uv_, UV_RUN_NOWAIT);
+    turn(UV_RUN_NOWAIT);
     if (phase_ == Phase::ending) {
         finish();
     } else {
@@ -190,6 +193,11 @@ std::size_t LoopCore::poll() {
 }
 
 std::optional<Millis> LoopCore::next_timeout() {
+    if (system_) {
+        if (has_work()) return Millis(0);
+        const auto next = system_->next();
+        return next ? std::optional(std::chrono::ceil<Millis>(*next - now())) : std::nullopt;
+    }
     if (!local_.empty() || has_unwatched(uv_)) return Millis(0);
     uv_update_time(&uv_);
     const int timeout = uv_backend_timeout(&uv_);
@@ -202,23 +210,50 @@ bool LoopCore::must_drive() const noexcept {
     return home_thread_ == std::this_thread::get_id();
 }
 
-void LoopCore::drive_until(Function<bool()> done) {
+bool LoopCore::drive_until(Function<bool()> done, std::optional<TimePoint> until) {
     {
         // Not a plain wait for the loop: who runs it may do so for ever.
         std::unique_lock lock(mutex_);
         ++watchers_;
         changed_.wait(lock, [&] { return !running_ || done(); });
         --watchers_;
-        if (running_ || done() || !take_loop(Home::stays)) return;
+        if (running_ || !take_loop(Home::stays)) return true;
     }
     const std::shared_ptr<LoopCore> keep = self_.lock();
-    while (!done() && phase_ == Phase::running) uv_run(&uv_, UV_RUN_ONCE);
+    const TimePoint end = until.value_or(protocol::after(now(), std::chrono::hours(24)));
+    bool can_go_on = true;
+    while (can_go_on && !done() && phase_ == Phase::running) can_go_on = turn(UV_RUN_ONCE, end);
     if (phase_ == Phase::ending) {
         finish();
     } else {
         end_turn();
     }
     end_run();
+    return can_go_on;
+}
+
+bool LoopCore::turn(uv_run_mode mode, TimePoint until) {
+    if (system_) return virtual_turn(mode, until);
+    uv_run(&uv_, mode);
+    return true;
+}
+
+/// Time passes only when nothing is left to do, or when that never ends: a task that posts itself.
+bool LoopCore::virtual_turn(uv_run_mode mode, TimePoint until) {
+    constexpr unsigned max_turns = 10'000;
+    if (has_work()) {
+        drain_inbox();
+        end_turn();
+        if (mode != UV_RUN_NOWAIT && ++turns_without_time_ < max_turns) return true;
+    }
+    turns_without_time_ = 0;
+    return system_->run_next(mode == UV_RUN_NOWAIT ? now() : until);
+}
+
+bool LoopCore::has_work() const {
+    if (!local_.empty() || !dirty_.empty()) return true;
+    const std::lock_guard lock(mutex_);
+    return !inbox_.empty();
 }
 
 void LoopCore::shut_down() {
@@ -249,7 +284,7 @@ void LoopCore::shut_down_here() {
 
 void LoopCore::drain_inbox() {
     if (destroying_context_) {
-        context_->destroy();
+        if (context_) context_->destroy();
         uv_close(as_handle(wake_), nullptr);
         return;
     }
@@ -292,7 +327,7 @@ void LoopCore::before_block() {
         const std::lock_guard lock(mutex_);
         changed_.notify_all();
     }
-    const bool buffered = context_->service_buffered();
+    const bool buffered = context_ && context_->service_buffered();
     if (buffered || !local_.empty() || !dirty_.empty()) {
         uv_idle_start(&keep_turning_, [](uv_idle_t*) {});
     } else {
@@ -334,7 +369,8 @@ void LoopCore::finish() {
     // A copy, for a member may remove itself; gone before the loop is, for members own timers of it.
     for (const auto& member : std::vector(members_)) member->loop_stopping();
     for (bool accepted_more = true; accepted_more;) {
-        while (!members_.empty()) uv_run(&uv_, UV_RUN_ONCE);
+        while (!members_.empty() && turn(UV_RUN_ONCE)) {
+        }
         drain_inbox();
         constexpr int max_rounds = 1000; // a task that posts itself for ever is dropped
         for (int round = 0; !local_.empty() && round < max_rounds; ++round) end_turn();
@@ -354,52 +390,6 @@ void LoopCore::finish() {
     [[maybe_unused]] const int open_handles_left = uv_loop_close(&uv_);
     assert(open_handles_left == 0);
     phase_ = Phase::ended;
-}
-
-// ---- LoopTimer
-
-struct LoopTimer::Handle {
-    uv_timer_t timer{};
-    LoopCore* loop = nullptr;
-    Function<void()> fired;
-    std::optional<TimePoint> wanted{}; // what the owner asked for
-    std::optional<TimePoint> armed{};  // what libuv knows: never later than `wanted`
-
-    void start() {
-        const TimePoint now = loop->now();
-        const auto left = *wanted > now ? *wanted - now : Duration{0};
-        const auto rounded_up = std::chrono::ceil<std::chrono::milliseconds>(left).count();
-        armed = wanted;
-        uv_update_time(loop->uv());
-        uv_timer_start(
-            &timer, [](uv_timer_t* handle) { static_cast<Handle*>(handle->data)->expire(); },
-            static_cast<std::uint64_t>(rounded_up), 0);
-    }
-    void expire() {
-        armed.reset();
-        if (!wanted) return;
-        if (*wanted > loop->now()) return start();
-        wanted.reset();
-        fired();
-    }
-};
-
-LoopTimer::LoopTimer(LoopCore& loop, Function<void()> fired) : loop_(loop), handle_(new Handle) {
-    handle_->loop = &loop;
-    handle_->fired = std::move(fired);
-    uv_timer_init(loop.uv(), &handle_->timer);
-    handle_->timer.data = handle_;
-}
-
-LoopTimer::~LoopTimer() {
-    handle_->wanted.reset();
-    uv_close(as_handle(handle_->timer),
-             [](uv_handle_t* handle) { delete static_cast<Handle*>(handle->data); });
-}
-
-void LoopTimer::arm(std::optional<TimePoint> deadline) {
-    handle_->wanted = deadline;
-    if (deadline && (!handle_->armed || *deadline < *handle_->armed)) handle_->start();
 }
 
 } // namespace phx::shell

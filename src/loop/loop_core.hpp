@@ -5,6 +5,7 @@
 #include "phx/json.hpp"
 #include "phx/loop.hpp"
 #include "protocol/clock.hpp"
+#include "src/loop/virtual_system.hpp"
 
 #include <atomic>
 #include <condition_variable>
@@ -66,7 +67,6 @@ public:
 
 private:
     struct Handle;
-    LoopCore& loop_;
     Handle* handle_; // closed by libuv, which frees it a turn later
 };
 
@@ -79,7 +79,7 @@ private:
 class PHX_API LoopCore {
 public:
     /// Throws std::system_error.
-    static std::shared_ptr<LoopCore> start(LoopOptions);
+    static std::shared_ptr<LoopCore> start(LoopOptions, std::unique_ptr<VirtualSystem> = {});
     ~LoopCore();
     LoopCore(const LoopCore&) = delete;
     LoopCore& operator=(const LoopCore&) = delete;
@@ -104,12 +104,15 @@ public:
     /// Whether a wait of this thread would be for ever unless it runs the loop itself.
     bool must_drive() const noexcept;
     /// Run::caller: runs the loop until `done`, which is asked after every turn. While another thread runs
-    /// it, that one does the work; `done` must then be safe to ask from here.
-    void drive_until(Function<bool()> done);
+    /// it, that one does the work; `done` must then be safe to ask from here. False, in a virtual system
+    /// only: it is not done, and nothing happens up to and including `until`, by default a day later.
+    bool drive_until(Function<bool()> done, std::optional<TimePoint> until = {});
     /// Ends the loop: its members, its context, its thread. Idempotent; not in a handler (there: after it).
     void shut_down();
 
     // ---- loop thread
+    /// Null on the real system. On a virtual one there is no context().
+    VirtualSystem* system() noexcept { return system_.get(); }
     uv_loop_t* uv() noexcept { return &uv_; }
     lws_context* lws() const noexcept;
     LwsContext& context() noexcept { return *context_; }
@@ -130,7 +133,7 @@ private:
     friend class LoopTimer;
     enum class Phase { running, ending, ended };
 
-    explicit LoopCore(LoopOptions);
+    LoopCore(LoopOptions, std::unique_ptr<VirtualSystem>);
     void open_handles();
     /// Whether the thread that takes the loop is the one whose waits run it from now on.
     enum class Home { stays, moves_here };
@@ -141,6 +144,10 @@ private:
     void end_run();
     void thread_main();
     void shut_down_here();
+    /// False if nothing will happen: in a virtual system only.
+    bool turn(uv_run_mode mode, TimePoint until = TimePoint::max());
+    bool virtual_turn(uv_run_mode, TimePoint until);
+    bool has_work() const;
     void drain_inbox();
     void run_local_tasks();
     void flush_dirty();
@@ -150,6 +157,7 @@ private:
 
     const LoopOptions::Run mode_;
     Function<void(Function<void()>)> dispatch_;
+    const std::unique_ptr<VirtualSystem> system_;
     uv_loop_t uv_{};
     uv_async_t wake_{};
     uv_prepare_t prepare_{};
@@ -178,6 +186,7 @@ private:
     std::vector<Flushable*> flushing_;
     std::vector<std::shared_ptr<LoopMember>> members_;
     std::size_t handlers_run_ = 0;
+    unsigned turns_without_time_ = 0; // in a virtual system
     std::weak_ptr<LoopCore> self_;
     std::thread thread_;
 };

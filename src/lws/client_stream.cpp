@@ -85,7 +85,18 @@ bool ClientStream::adopt(LwsContext& context, Descriptor socket) {
     return is_adopted;
 }
 
+void ClientStream::dial(VirtualSystem& system, Function<void(bool is_accepted)> connected) {
+    virtual_ = system.dial();
+    virtual_->attach({.connected = std::move(connected),
+                      .received = [this](std::span<char> bytes) { listener_.stream_received(bytes); },
+                      .ended = [this] { listener_.stream_ended(); }});
+}
+
 std::size_t ClientStream::write(std::string_view bytes) {
+    if (virtual_) {
+        virtual_->write(bytes);
+        return bytes.size();
+    }
     std::size_t written = 0;
     while (wsi_ && written < bytes.size()) {
         // Not lws_write(): what the system does not take it would copy, and read nothing until that is out,
@@ -103,6 +114,7 @@ std::size_t ClientStream::write(std::string_view bytes) {
 }
 
 void ClientStream::drop() {
+    virtual_.reset();
     if (!wsi_) return;
     lws* const wsi = std::exchange(wsi_, nullptr);
     lws_set_opaque_user_data(wsi, nullptr);

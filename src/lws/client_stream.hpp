@@ -1,8 +1,11 @@
 #pragma once
 
+#include "phx/function.hpp"
+#include "src/loop/virtual_system.hpp"
 #include "src/net/descriptor.hpp"
 
 #include <cstddef>
+#include <memory>
 #include <span>
 #include <string_view>
 
@@ -35,7 +38,9 @@ public:
 
     /// False if libwebsockets cannot take it (out of memory or descriptors).
     bool adopt(LwsContext&, Descriptor);
-    bool is_open() const noexcept { return wsi_ != nullptr; }
+    /// In the place of a socket.
+    void dial(VirtualSystem&, Function<void(bool is_accepted)> connected);
+    bool is_open() const noexcept { return wsi_ != nullptr || virtual_ != nullptr; }
     /// How much of it the system took; when that is not all, stream_writable() follows, unless the connection
     /// is broken: then stream_ended() does, once everything that came is read.
     std::size_t write(std::string_view bytes);
@@ -46,6 +51,7 @@ private:
     friend struct ClientStreamCallbacks;
     Listener& listener_;
     lws* wsi_ = nullptr;
+    std::unique_ptr<VirtualStream> virtual_;
 };
 
 } // namespace phx::shell

@@ -93,6 +93,12 @@ bool ServerStream::adopt(lws_vhost* vhost, int descriptor) {
     return lws_adopt_descriptor_vhost_via_info(&info) != nullptr;
 }
 
+void ServerStream::adopt(std::unique_ptr<VirtualStream> stream) {
+    virtual_ = std::move(stream);
+    virtual_->attach({.received = [this](std::span<char> bytes) { handle_bytes(bytes); },
+                      .ended = [this] { handle_gone(); }});
+}
+
 std::string& ServerStream::output() {
     if (output_.empty()) output_ = buffers_.take();
     return output_;
@@ -104,8 +110,14 @@ void ServerStream::finish(Ending ending) {
 }
 
 void ServerStream::kill() noexcept {
-    if (is_killed_ || !wsi_) return;
+    if (is_killed_ || (!wsi_ && !virtual_)) return;
     is_killed_ = true;
+    if (virtual_) {
+        virtual_.reset();
+        // Only its own end, which waits for this, can take it away before.
+        loop_.system()->at(loop_.now(), [this] { handle_gone(); });
+        return;
+    }
     LwsContext::close_soon(wsi_);
 }
 
@@ -121,7 +133,15 @@ bool ServerStream::write_some() {
     return true;
 }
 
+/// Everything is taken at once, and lingering is for networks that lose what was sent before a reset.
+void ServerStream::flush_virtual() {
+    virtual_->write(output_);
+    buffers_.give_back(std::exchange(output_, {}));
+    if (finishing_) kill();
+}
+
 void ServerStream::flush() {
+    if (virtual_) return flush_virtual();
     if (!wsi_ || is_killed_) return;
     const std::size_t written_before = written_;
     if (!write_some()) return kill();

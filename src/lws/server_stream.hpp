@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -49,6 +50,7 @@ public:
 
     /// Takes the descriptor in any case. False: there will be no callback.
     bool adopt(lws_vhost*, int descriptor);
+    void adopt(std::unique_ptr<VirtualStream>);
 
     /// What is appended goes out at the end of the turn, if output_changed() is told.
     std::string& output();
@@ -79,11 +81,13 @@ protected:
 private:
     friend struct ServerStreamCallbacks;
     bool write_some();
+    void flush_virtual();
     void set_stalled(Writing);
 
     LoopCore& loop_;
     BufferPool& buffers_;
     lws* wsi_ = nullptr;
+    std::unique_ptr<VirtualStream> virtual_;
     std::string output_;
     std::size_t written_ = 0;    // of output_
     std::size_t in_library_ = 0; // of the last write, at most

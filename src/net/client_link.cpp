@@ -22,6 +22,7 @@ ClientLink::ClientLink(LoopCore& loop, Listener& listener, const ConnectionTarge
 
 void ClientLink::open() {
     assert(state_ == State::idle);
+    if (loop_.system()) return dial_virtually();
     if (target_.url.tls) { // first of all: options that cannot be used are no matter of the network
         auto context = loop_.context().tls().get(target_.tls);
         if (!context) return end_with(std::move(context).error());
@@ -66,6 +67,17 @@ void ClientLink::dial(std::vector<std::string> addresses) {
     target.port = proxy_ ? proxy_->port : target_.url.port;
     dialer_.dial(std::move(target),
                  [this](Result<Descriptor> socket) { handle_connected(std::move(socket)); });
+}
+
+/// All hosts are one, and nobody listens in.
+void ClientLink::dial_virtually() {
+    state_ = State::connecting;
+    stream_.dial(*loop_.system(), [this](bool is_accepted) {
+        if (is_accepted) return become_open();
+        end_with(fail(Errc::connect_failed, "cannot connect to " + target_.place() + ": refused",
+                      Origin::transport)
+                     .error);
+    });
 }
 
 void ClientLink::handle_connected(Result<Descriptor> socket) {

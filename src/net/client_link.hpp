@@ -86,6 +86,7 @@ private:
     Result<std::optional<protocol::Proxy>> choose_proxy() const;
     void handle_addresses(Result<std::vector<std::string>>);
     void dial(std::vector<std::string> addresses);
+    void dial_virtually();
     void handle_connected(Result<Descriptor>);
     void secure();
     void handle_handshake();

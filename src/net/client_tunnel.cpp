@@ -21,7 +21,7 @@ void ClientTunnel::open(ConnectionTarget target) {
     assert(state_ == State::idle);
     target_ = std::move(target);
     std::array<std::uint8_t, 16> random{};
-    fill_random(std::span(random));
+    fill_random(loop_, std::span(random));
     key_ = protocol::websocket_key(random);
     state_ = State::connecting;
     link_.open();

@@ -1,11 +1,13 @@
 #include "src/server/shard.hpp"
 
 #include "protocol/wire/utf8.hpp"
+#include "src/loop/random.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cassert>
 #include <limits>
-#include <random>
+#include <span>
 #include <system_error>
 #include <utility>
 #include <variant>
@@ -25,12 +27,12 @@ protocol::server::Dialect machine_dialect(phx::server::Dialect dialect) noexcept
     return dialect == phx::server::Dialect::phoenix ? Dialect::phoenix : Dialect::supabase;
 }
 
-ServerConfig machine_config(const phx::server::Options& options) {
+ServerConfig machine_config(LoopCore& loop, const phx::server::Options& options) {
     ServerConfig config;
-    std::random_device device;
-    const auto draw = [&] { return (std::uint64_t{device()} << 32) | device(); };
-    config.seed = draw();
-    config.hash_seed = draw(); // presence refs publish the other one
+    std::array<std::uint64_t, 2> seeds{};
+    fill_random(loop, std::span(seeds));
+    config.seed = seeds[0];
+    config.hash_seed = seeds[1]; // presence refs publish the other one
     config.realtime = options.realtime;
     config.max_channels_per_session = options.max_channels_per_connection;
     for (const phx::server::Endpoint& endpoint : options.endpoints) {
@@ -51,16 +53,21 @@ std::vector<phx::server::Handlers> add_patterns(ServerMachine& machine, Patterns
 
 } // namespace
 
-Shard::Shard(LoopCore& loop, const phx::server::Options& options, Patterns patterns, ListeningSocket socket,
+Shard::Shard(LoopCore& loop, const phx::server::Options& options, Patterns patterns,
              std::shared_ptr<Counters> counters)
-    : loop_(loop), options_(options), counters_(std::move(counters)), machine_(machine_config(options)),
-      handlers_(add_patterns(machine_, std::move(patterns))), timer_(loop, [this] { tick(); }),
-      vhost_(create_server_vhost(loop.lws())) {
-    if (!vhost_)
-        throw std::system_error(std::make_error_code(std::errc::not_enough_memory), "libwebsockets vhost");
+    : loop_(loop), options_(options), counters_(std::move(counters)), machine_(machine_config(loop, options)),
+      handlers_(add_patterns(machine_, std::move(patterns))), timer_(loop, [this] { tick(); }) {
     deadlines_.set_duration(DeadlineKind::request, options.timeouts.request);
     deadlines_.set_duration(DeadlineKind::write, options.timeouts.write);
     deadlines_.set_duration(DeadlineKind::close, options.timeouts.close);
+}
+
+Shard::Shard(LoopCore& loop, const phx::server::Options& options, Patterns patterns, ListeningSocket socket,
+             std::shared_ptr<Counters> counters)
+    : Shard(loop, options, std::move(patterns), std::move(counters)) {
+    vhost_ = create_server_vhost(loop.lws());
+    if (!vhost_)
+        throw std::system_error(std::make_error_code(std::errc::not_enough_memory), "libwebsockets vhost");
     acceptor_.emplace(loop.uv(), std::move(socket),
                       [this](int descriptor, std::string peer) { accept(descriptor, std::move(peer)); });
 }
@@ -69,11 +76,19 @@ Shard::~Shard() { assert(connections_.empty()); }
 
 // ---- connections
 
-void Shard::accept(int descriptor, std::string peer) {
+Connection& Shard::add_connection(std::string peer) {
     auto connection = std::make_unique<Connection>(*this, std::move(peer));
     connection->position = connections_.size();
     connections_.push_back(std::move(connection));
-    if (!connections_.back()->adopt(vhost_, descriptor)) connections_.pop_back();
+    return *connections_.back();
+}
+
+void Shard::accept(int descriptor, std::string peer) {
+    if (!add_connection(std::move(peer)).adopt(vhost_, descriptor)) connections_.pop_back();
+}
+
+void Shard::accept(std::unique_ptr<VirtualStream> stream, std::string peer) {
+    add_connection(std::move(peer)).adopt(std::move(stream));
 }
 
 void Shard::remove(Connection& connection) {
@@ -155,6 +170,10 @@ void Shard::end_session(Connection& connection) {
 void Shard::broadcast(std::string_view topic, std::string_view event, phx::server::PayloadView payload) {
     machine_.broadcast(loop_.now(), topic, event, payload);
     pump();
+}
+
+void Shard::close_all(std::uint16_t code, std::string_view reason) {
+    for (const auto& connection : connections_) connection->close(code, reason);
 }
 
 void Shard::pump() {

@@ -35,14 +35,21 @@ struct Counters {
 using Patterns = std::vector<std::pair<std::string, phx::server::Handlers>>;
 
 /// The server on one loop: drives the machine, runs the handlers, owns the connections. Loop thread only.
+/// Exported for phx_testing.
 ///
 ///     bytes -> Connection -> ServerMachine -> handler -> ServerMachine -> Connection -> one write per turn
-class Shard final : public LoopMember {
+class PHX_API Shard final : public LoopMember {
 public:
+    /// Throws std::system_error.
     Shard(LoopCore&, const phx::server::Options&, Patterns, ListeningSocket, std::shared_ptr<Counters>);
+    /// Without a listener: connections come by accept().
+    Shard(LoopCore&, const phx::server::Options&, Patterns, std::shared_ptr<Counters>);
     ~Shard() override;
 
+    void accept(std::unique_ptr<VirtualStream>, std::string peer);
     void broadcast(std::string_view topic, std::string_view event, phx::server::PayloadView);
+    /// Closes every WebSocket.
+    void close_all(std::uint16_t code, std::string_view reason);
     /// Closes every WebSocket with 1012; waits for their answers no longer than Timeouts::stop.
     void loop_stopping() override;
 
@@ -70,6 +77,7 @@ private:
     };
 
     void accept(int descriptor, std::string peer);
+    Connection& add_connection(std::string peer);
     Connection* find(protocol::server::SessionId) const noexcept;
     void pump();
     void carry_out_later(Later);
@@ -107,7 +115,7 @@ private:
     BufferPool buffers_;
     Deadlines deadlines_;
     LoopTimer timer_;
-    lws_vhost* const vhost_;
+    lws_vhost* vhost_ = nullptr;
     std::optional<Acceptor> acceptor_;
     std::vector<std::unique_ptr<Connection>> connections_;
     std::vector<Connection*> by_slot_;

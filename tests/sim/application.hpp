@@ -1,6 +1,6 @@
 #pragma once
 
-#include "tests/sim/chance.hpp"
+#include "src/testing/chance.hpp"
 #include "tests/sim/oracles.hpp"
 #include "tests/sim/server_node.hpp"
 

@@ -1,6 +1,6 @@
 #include "protocol/client/client_machine.hpp"
+#include "src/testing/virtual_clock.hpp"
 #include "tests/sim/oracles.hpp"
-#include "tests/sim/virtual_clock.hpp"
 
 #include <gtest/gtest.h>
 

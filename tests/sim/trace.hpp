@@ -1,6 +1,6 @@
 #pragma once
 
-#include "tests/sim/virtual_clock.hpp"
+#include "src/testing/virtual_clock.hpp"
 
 #include <cstdio>
 #include <string>

@@ -1,4 +1,4 @@
-#include "tests/sim/virtual_network.hpp"
+#include "src/testing/virtual_network.hpp"
 
 #include <gtest/gtest.h>
 

@@ -2,7 +2,7 @@
 
 #include "phx/protocol/frame.hpp"
 #include "protocol/wire/websocket_machine.hpp"
-#include "tests/sim/virtual_network.hpp"
+#include "src/testing/virtual_network.hpp"
 
 #include <cstdint>
 #include <optional>

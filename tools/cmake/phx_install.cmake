@@ -1,7 +1,7 @@
 include(CMakePackageConfigHelpers)
 set(PHX_CMAKEDIR ${CMAKE_INSTALL_LIBDIR}/cmake/phx CACHE STRING "Where phxConfig.cmake goes")
 
-install(TARGETS phx phx_server EXPORT phxTargets
+install(TARGETS phx phx_server phx_testing EXPORT phxTargets
         LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT runtime NAMELINK_COMPONENT development
         ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT development
         FILE_SET HEADERS DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPONENT development)
@@ -26,7 +26,7 @@ else()
   set(PHX_PC_LIBDIR "\${prefix}/${CMAKE_INSTALL_LIBDIR}")
   set(PHX_PC_INCLUDEDIR "\${prefix}/${CMAKE_INSTALL_INCLUDEDIR}")
 endif()
-foreach(package phx phx-server)
+foreach(package phx phx-server phx-testing)
   configure_file(${PROJECT_SOURCE_DIR}/tools/cmake/${package}.pc.in ${PROJECT_BINARY_DIR}/${package}.pc @ONLY)
   install(FILES ${PROJECT_BINARY_DIR}/${package}.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig
           COMPONENT development)
@@ -35,7 +35,7 @@ endforeach()
 # Libraries and programs that were installed together find each other, wherever that is.
 if(NOT IS_ABSOLUTE "${CMAKE_INSTALL_LIBDIR}" AND NOT IS_ABSOLUTE "${CMAKE_INSTALL_BINDIR}")
   file(RELATIVE_PATH lib_from_bin /p/${CMAKE_INSTALL_BINDIR} /p/${CMAKE_INSTALL_LIBDIR})
-  set_property(TARGET phx_server PROPERTY INSTALL_RPATH "$ORIGIN")
+  set_property(TARGET phx_server phx_testing PROPERTY INSTALL_RPATH "$ORIGIN")
   if(PHX_BUILD_TOOLS)
     set_property(TARGET phx-cli phx-server PROPERTY INSTALL_RPATH "$ORIGIN/${lib_from_bin}")
   endif()

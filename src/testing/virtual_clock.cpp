@@ -1,4 +1,4 @@
-#include "tests/sim/virtual_clock.hpp"
+#include "src/testing/virtual_clock.hpp"
 
 #include <algorithm>
 #include <utility>
@@ -10,14 +10,19 @@ void VirtualClock::at(TimePoint when, Task task) {
     std::push_heap(tasks_.begin(), tasks_.end(), later);
 }
 
+bool VirtualClock::run_one(TimePoint end) {
+    if (tasks_.empty() || tasks_.front().at > end) return false;
+    std::pop_heap(tasks_.begin(), tasks_.end(), later);
+    Entry entry = std::move(tasks_.back());
+    tasks_.pop_back();
+    now_ = entry.at;
+    ++run_;
+    entry.task();
+    return true;
+}
+
 void VirtualClock::run_until(TimePoint end) {
-    while (!tasks_.empty() && tasks_.front().at <= end) {
-        std::pop_heap(tasks_.begin(), tasks_.end(), later);
-        Entry entry = std::move(tasks_.back());
-        tasks_.pop_back();
-        now_ = entry.at;
-        ++run_;
-        entry.task();
+    while (run_one(end)) {
     }
     now_ = std::max(now_, end);
 }

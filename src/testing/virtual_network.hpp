@@ -1,7 +1,7 @@
 #pragma once
 
-#include "tests/sim/chance.hpp"
-#include "tests/sim/virtual_clock.hpp"
+#include "src/testing/chance.hpp"
+#include "src/testing/virtual_clock.hpp"
 
 #include <array>
 #include <cstddef>

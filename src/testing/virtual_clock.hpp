@@ -25,11 +25,16 @@ public:
     void at(TimePoint, Task);
     void after(Duration wait, Task task) { at(protocol::after(now_, wait), std::move(task)); }
 
+    /// Runs the first task, if it is due by `end`.
+    bool run_one(TimePoint end);
     /// Runs what is due up to and including `end`, which is then the time.
     void run_until(TimePoint end);
     void run_for(Duration wait) { run_until(protocol::after(now_, wait)); }
 
     std::size_t waiting() const noexcept { return tasks_.size(); }
+    std::optional<TimePoint> next() const {
+        return tasks_.empty() ? std::nullopt : std::optional(tasks_.front().at);
+    }
     std::uint64_t tasks_run() const noexcept { return run_; }
 
 private:
