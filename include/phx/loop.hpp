@@ -26,6 +26,7 @@ struct LoopOptions {
     /// coroutines go this way and own what they are given; providers, predicates, the logger and the frame
     /// tap stay on the loop thread. `Push::wait()` and `future()` do not need it and may be used there.
     /// Handlers that have not run when their Socket is destroyed never do; callbacks of pushes do, each once.
+    /// What it throws is ignored, and the call is lost. Nothing bounds what waits there: it must keep up.
     Function<void(Function<void()>)> dispatch = {};
 };
 
@@ -61,7 +62,7 @@ public:
     void stop() noexcept;
 
     /// Any thread: calls `task` on the loop thread, after what this thread posted before. A task posted after
-    /// the loop ended is destroyed uncalled.
+    /// the loop ended is destroyed uncalled. It must not throw: that ends the program, as in a std::thread.
     void post(Function<void()> task);
     /// Whether the caller is inside a handler, `run()` or `poll()` of this loop.
     bool on_loop_thread() const noexcept;

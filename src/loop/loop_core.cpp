@@ -165,6 +165,7 @@ void LoopCore::run() {
     assert(!on_loop_thread() && "Loop::run() inside a handler");
     if (mode_ != LoopOptions::Run::caller || on_loop_thread() || !begin_run(Home::moves_here)) return;
     const std::shared_ptr<LoopCore> keep = self_.lock(); // the Loop may be destroyed in a handler
+    drain_inbox();
     while (!stop_requested_.exchange(false) && phase_ == Phase::running && turn(UV_RUN_DEFAULT)) {
     }
     if (phase_ == Phase::ending) {
@@ -181,6 +182,7 @@ std::size_t LoopCore::poll() {
     if (mode_ != LoopOptions::Run::caller || on_loop_thread() || !begin_run(Home::moves_here)) return 0;
     const std::shared_ptr<LoopCore> keep = self_.lock();
     handlers_run_ = 0;
+    drain_inbox(); // what was asked for between two polls comes before what their handlers ask for
     turn(UV_RUN_NOWAIT);
     if (phase_ == Phase::ending) {
         finish();
@@ -351,7 +353,10 @@ Flushable::~Flushable() {
     forget(listed_in_->flushing_);
 }
 
-void LoopCore::add_member(std::shared_ptr<LoopMember> member) { members_.push_back(std::move(member)); }
+void LoopCore::add_member(std::shared_ptr<LoopMember> member) {
+    members_.push_back(member);
+    if (phase_ != Phase::running) member->loop_stopping(); // finish() has told the others
+}
 
 void LoopCore::remove_member(const LoopMember& member) {
     for (auto& entry : members_) {

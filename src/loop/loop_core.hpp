@@ -124,7 +124,12 @@ public:
     void remove_member(const LoopMember&);
     /// Where handlers run, if not here.
     bool dispatches() const noexcept { return static_cast<bool>(dispatch_); }
-    void dispatch(Function<void()> call) { dispatch_(std::move(call)); }
+    void dispatch(Function<void()> call) noexcept {
+        try {
+            dispatch_(std::move(call));
+        } catch (...) { // an executor that has ended: there is nowhere left to run it
+        }
+    }
     /// For what poll() returns.
     void count_handler() noexcept { ++handlers_run_; }
 

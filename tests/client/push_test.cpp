@@ -130,13 +130,15 @@ TEST_F(PushHooks, ACancelMayOvertakeItsPush) {
     peer->reply(join, "ok");
     ASSERT_TRUE(result_of(*joined));
     std::promise<Push> made;
-    std::promise<void> cancelled;
+    std::promise<void> inside, cancelled;
     room.on("go", [&](const Message&) { // what it posts comes before what other threads do
+        inside.set_value();
         made.get_future().get().cancel();
         cancelled.set_value();
     });
     settle();
     peer->broadcast("room:1", "go", json::object());
+    inside.get_future().get();
     const Push push = room.push("never");
     made.set_value(push);
     cancelled.get_future().get();

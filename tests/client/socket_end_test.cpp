@@ -199,5 +199,27 @@ TEST(Socket, LetsGoOfAChannelWhoseRemovalItOvertakes) {
     EXPECT_TRUE(core.expired());
 }
 
+TEST(Socket, MadeRightBeforeItsLoopEndsIsClosedByIt) {
+    std::optional<Loop> loop(std::in_place, LoopOptions{.run = LoopOptions::Run::caller});
+    Socket socket(*loop, "ws://localhost:1/socket"); // nobody has run the loop since
+    const Push joined = socket.channel("room:1").join();
+    loop.reset();
+    EXPECT_EQ(result_of(joined).error().code, Errc::socket_closed);
+}
+
+TEST(Socket, MadeWhileItsLoopEndsIsClosedByIt) {
+    std::optional<Socket> last;
+    std::promise<void> made;
+    std::optional<Loop> loop(std::in_place);
+    Socket first(*loop, "ws://localhost:1/socket");
+    first.channel("room:1").join().then([&](const Result<Reply>&) { // at the end of the loop
+        last.emplace(*loop, "ws://localhost:1/socket");
+        made.set_value();
+    });
+    loop.reset();
+    get(made.get_future());
+    EXPECT_EQ(result_of(last->ping()).error().code, Errc::socket_closed);
+}
+
 } // namespace
 } // namespace phx::test

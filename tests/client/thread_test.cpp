@@ -230,6 +230,34 @@ TEST(CallerLoop, PollsWithoutBlocking) {
     EXPECT_EQ(handlers, 2u);
 }
 
+TEST(CallerLoop, KeepsTheOrderOfCallsBetweenPollsAndInHandlers) {
+    ScriptedServer server;
+    Loop loop({.run = LoopOptions::Run::caller});
+    Socket socket(loop, server.url(), quick());
+    auto room = socket.channel("room:1");
+    room.on("go", [&](const Message&) { EXPECT_TRUE(room.send("second", "{}")); });
+    socket.connect();
+    const Push joined = room.join();
+    std::promise<void> joined_here, sent;
+    std::atomic<bool> is_over{false};
+    std::thread peer_thread([&] {
+        Peer peer = server.accept_upgraded();
+        peer.accept_join();
+        joined_here.get_future().wait(); // nobody polls from here on
+        peer.broadcast("room:1", "go", json::object());
+        sent.set_value();
+        peer.expect("first");
+        peer.expect("second");
+        is_over = true;
+    });
+    ASSERT_TRUE(joined.wait());
+    joined_here.set_value();
+    sent.get_future().wait(); // the message is there
+    ASSERT_TRUE(room.send("first", "{}"));
+    while (!is_over) loop.poll();
+    peer_thread.join();
+}
+
 TEST(CallerLoop, RunsUntilAHandlerStopsIt) {
     ScriptedServer server;
     EchoThread echo(server);
