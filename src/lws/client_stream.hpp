@@ -1,5 +1,6 @@
 #pragma once
 
+#include "phx/result.hpp"
 #include "src/net/descriptor.hpp"
 
 #include <cstddef>
@@ -33,8 +34,8 @@ public:
     ClientStream(const ClientStream&) = delete;
     ClientStream& operator=(const ClientStream&) = delete;
 
-    /// False if libwebsockets cannot take it (out of memory or descriptors).
-    bool adopt(LwsContext&, Descriptor);
+    /// Errors: system_failure, when libwebsockets cannot take it.
+    Result<void> adopt(LwsContext&, Descriptor);
     bool is_open() const noexcept { return wsi_ != nullptr; }
     /// How much of it the system took; when that is not all, stream_writable() follows, unless the connection
     /// is broken: then stream_ended() does, once everything that came is read.

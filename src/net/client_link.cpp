@@ -71,11 +71,8 @@ void ClientLink::dial(std::vector<std::string> addresses) {
 void ClientLink::handle_connected(Result<Descriptor> socket) {
     if (state_ != State::connecting) return;
     if (!socket) return end_with(std::move(socket).error());
-    if (!stream_.adopt(loop_.context(), std::move(*socket))) {
-        return end_with(fail(Errc::system_failure,
-                             "libwebsockets takes no more connections: out of memory or descriptors")
-                            .error);
-    }
+    auto adopted = stream_.adopt(loop_.context(), std::move(*socket));
+    if (!adopted) return end_with(std::move(adopted).error());
     if (!proxy_) return secure();
     state_ = State::proxying;
     append(protocol::connect_request(target_.url, *proxy_));
