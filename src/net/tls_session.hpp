@@ -30,8 +30,9 @@ public:
     void feed(std::string_view bytes);
     /// What was meant for us; zero when more must be fed first, or when it is over.
     std::size_t read(std::span<char> into);
-    /// Appends the bytes to `out`, encrypted. REQUIRES open
-    void write(std::string_view bytes, std::string& out);
+    /// Appends to `out`, encrypted, what it takes of the bytes, and returns how many that are. Fewer than all
+    /// when the rest of a message of TLS itself must be fed first, or when it is over.
+    std::size_t write(std::string_view bytes, std::string& out);
     /// Says that no more will be written.
     void close();
     /// Appends what is to be sent, also after a failure: the alert.
