@@ -46,7 +46,9 @@ TlsSession::TlsSession(TlsContext context, const TlsOptions& tls, const std::str
     SSL_set_verify(ssl_.get(), verifies_peer_ ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, nullptr);
     if (!verifies_peer_) return;
     X509_VERIFY_PARAM* const wanted = SSL_get0_param(ssl_.get());
-    X509_VERIFY_PARAM_set_hostflags(wanted, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS); // RFC 9525 section 6.3
+    // RFC 9525 sections 2 and 6.3: never the Common Name
+    X509_VERIFY_PARAM_set_hostflags(wanted, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS |
+                                                X509_CHECK_FLAG_NEVER_CHECK_SUBJECT);
     const int is_set = is_address ? X509_VERIFY_PARAM_set1_ip_asc(wanted, name.c_str())
                                   : X509_VERIFY_PARAM_set1_host(wanted, name.data(), name.size());
     if (is_set == 1) return;

@@ -7,7 +7,9 @@
 #include <gtest/gtest.h>
 #include <memory>
 #include <openssl/bio.h>
+#include <openssl/pem.h>
 #include <openssl/ssl.h>
+#include <openssl/x509.h>
 #include <string>
 
 namespace phx::test {
@@ -104,6 +106,35 @@ TEST(TlsSession, SaysHowMuchItTookWhileAMessageOfTlsIsHalfReceived) {
     EXPECT_EQ(session.write(more, out), more.size());
     server.feed(out);
     EXPECT_EQ(server.read(), more);
+}
+
+TEST(TlsSession, NeverTakesTheCommonNameForTheName) {
+    const Owned<EVP_PKEY> key(EVP_EC_gen("P-256"), &EVP_PKEY_free);
+    const Owned<X509> certificate(X509_new(), &X509_free);
+    X509_set_version(certificate.get(), 2);
+    X509_gmtime_adj(X509_getm_notBefore(certificate.get()), -3600);
+    X509_gmtime_adj(X509_getm_notAfter(certificate.get()), 3600);
+    X509_set_pubkey(certificate.get(), key.get());
+    X509_NAME* const subject = X509_get_subject_name(certificate.get());
+    const auto* const name = reinterpret_cast<const unsigned char*>("localhost");
+    X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_ASC, name, -1, -1, 0);
+    X509_set_issuer_name(certificate.get(), subject);
+    ASSERT_NE(X509_sign(certificate.get(), key.get(), EVP_sha256()), 0);
+    const Owned<BIO> pem(BIO_new(BIO_s_mem()), [](BIO* bio) { BIO_free(bio); });
+    PEM_write_bio_X509(pem.get(), certificate.get());
+    std::string ca(BIO_ctrl_pending(pem.get()), '\0');
+    BIO_read(pem.get(), ca.data(), static_cast<int>(ca.size()));
+
+    MemoryServer server;
+    SSL_CTX_use_certificate(server.context(), certificate.get());
+    SSL_CTX_use_PrivateKey(server.context(), key.get());
+    const TlsOptions options{.ca_pem = ca};
+    shell::TlsContexts contexts;
+    TlsSession session(contexts.get(options).value(), options, "localhost");
+    shake_hands(session, server);
+    EXPECT_EQ(session.state(), TlsSession::State::failed);
+    const std::string message = session.error("somewhere").message;
+    EXPECT_NE(message.find("hostname mismatch"), message.npos) << message;
 }
 
 } // namespace
