@@ -111,7 +111,10 @@ Result<Proxy> parse_proxy(std::string_view url) {
     }
     Proxy proxy;
     if (const std::size_t at = url.rfind('@'); at != std::string_view::npos) {
-        proxy.credentials = decode_credentials(url.substr(0, at));
+        const std::string_view credentials = url.substr(0, at);
+        proxy.credentials = decode_credentials(credentials);
+        // RFC 7617: the colon is there without a password, too
+        if (at != 0 && credentials.find(':') == std::string_view::npos) proxy.credentials += ':';
         url.remove_prefix(at + 1);
     }
     const auto target = parse_url("http://" + std::string(url));

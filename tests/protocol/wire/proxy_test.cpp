@@ -20,6 +20,8 @@ TEST(Proxy, IsReadFromAUrl) {
              Case{"http://proxy.example", "proxy.example", 80, ""},
              Case{"http://[::1]:3128", "::1", 3128, ""},
              Case{"http://ada:secret@proxy.example:3128", "proxy.example", 3128, "ada:secret"},
+             Case{"http://ada@proxy.example:3128", "proxy.example", 3128, "ada:"},
+             Case{"http://@proxy.example:3128", "proxy.example", 3128, ""},
              Case{"ada:se%40cr%2Bet+@10.0.0.1:3128", "10.0.0.1", 3128, "ada:se@cr+et+"},
              Case{"http://ada:p@ss/word@proxy.example:3128", "proxy.example", 3128, "ada:p@ss/word"},
          }) {
