@@ -116,6 +116,10 @@ Result<void> set_key_log(SSL_CTX* context, const std::string& file) {
 }
 
 Result<TlsContext> make_tls_context(const TlsOptions& tls) {
+    if (tls.server_name.starts_with('.')) { // to OpenSSL: any name below it
+        return fail(Errc::tls_failed, "cannot use the server name " + tls.server_name +
+                                          ": it starts with a dot; check TlsOptions");
+    }
     TlsContext context(SSL_CTX_new(TLS_client_method()), &SSL_CTX_free);
     if (!context) return fail(Errc::system_failure, "OpenSSL has no memory for a TLS context");
     ERR_clear_error();

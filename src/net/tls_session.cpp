@@ -34,13 +34,14 @@ bool is_ip_address(const std::string& name) {
 
 } // namespace
 
-TlsSession::TlsSession(TlsContext context, const TlsOptions& tls, const std::string& name)
+TlsSession::TlsSession(TlsContext context, const TlsOptions& tls, std::string name)
     : context_(std::move(context)), ssl_(SSL_new(context_.get()), &SSL_free),
       verifies_peer_(tls.verify_peer) {
     SSL_set_bio(ssl_.get(), BIO_new(BIO_s_mem()), BIO_new(BIO_s_mem()));
     SSL_set_connect_state(ssl_.get());
     // What was not taken is offered again from another place, and perhaps with more behind it.
     SSL_set_mode(ssl_.get(), SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+    if (name.ends_with('.')) name.pop_back(); // says that it is absolute; certificates and SNI leave it out
     const bool is_address = is_ip_address(name);
     if (!is_address) SSL_set_tlsext_host_name(ssl_.get(), name.c_str()); // RFC 6066: never addresses
     SSL_set_verify(ssl_.get(), verifies_peer_ ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, nullptr);

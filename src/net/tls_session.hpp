@@ -18,8 +18,9 @@ namespace phx::shell {
 /// Loop thread only.
 class TlsSession {
 public:
-    /// `name` is what the certificate must be for, and the SNI unless it is an address.
-    TlsSession(TlsContext, const TlsOptions&, const std::string& name);
+    /// `name` is what the certificate must be for, and the SNI unless it is an address; a final dot is left
+    /// out.
+    TlsSession(TlsContext, const TlsOptions&, std::string name);
 
     enum class State : std::uint8_t { shaking_hands, open, closed, failed };
     State state() const noexcept { return state_; }

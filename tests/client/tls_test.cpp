@@ -180,6 +180,7 @@ TEST_F(Tls, SendsTheNameOfTheServer) {
     };
     EXPECT_EQ(name_seen(server.url("localhost"), ""), "localhost");
     EXPECT_EQ(name_seen(server.url("127.0.0.1"), "example.org"), "example.org");
+    EXPECT_EQ(name_seen(server.url("127.0.0.1"), "example.org."), "example.org");
     EXPECT_EQ(name_seen(server.url("127.0.0.1"), ""), "none");
     EXPECT_EQ(name_seen(server.url("localhost"), "::1"), "none");
 }
@@ -220,6 +221,16 @@ TEST_F(Tls, LogsKeysOnlyToAFileOfItsOwn) {
             << error.message;
     }
     ::close(reader);
+}
+
+TEST_F(Tls, RefusesAServerNameThatStartsWithADot) {
+    Attempt attempt(server.url("localhost"), with_tls({.server_name = ".example.org"}));
+    EXPECT_EQ(attempt.error().code, Errc::tls_failed);
+    EXPECT_NE(attempt.error().message.find("starts with a dot"), std::string::npos);
+}
+
+TEST_F(Tls, LeavesOutTheFinalDotOfAName) {
+    works(server.url("127.0.0.1"), {.ca_file = files.ca(), .server_name = "localhost."});
 }
 
 TEST_F(Tls, RefusesAnUnknownAuthority) {
