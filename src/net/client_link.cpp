@@ -168,7 +168,7 @@ void ClientLink::handle_answer(std::span<char> bytes) {
     }
     refusal_.emplace(std::move(reader_.response()));
     state_ = State::refused;
-    patience_.arm(loop_.now() + HttpRefusal::patience);
+    patience_.arm(HttpRefusal::patience(loop_.now(), target_));
     if (refusal_->is_over() || refusal_->feed(rest)) end();
 }
 
