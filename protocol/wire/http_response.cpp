@@ -56,24 +56,27 @@ bool HttpResponse::has_token(std::string_view name, std::string_view token) cons
 }
 
 HttpResponseReader::Fed HttpResponseReader::feed(std::string_view bytes) {
-    const std::size_t before = bytes_.size();
-    bytes_.append(bytes.substr(0, max_head_bytes - before));
-    std::size_t skipped = 0;
-    for (;;) {
-        const std::string_view seen = std::string_view(bytes_).substr(skipped);
-        if (!may_be_http(seen)) return {Status::malformed};
-        const std::size_t end = seen.find(head_end, scanned_);
-        if (end == std::string_view::npos) break;
-        scanned_ = 0;
-        if (!parse(seen.substr(0, end + line_end.size()))) return {Status::malformed};
-        skipped += end + head_end.size();
-        const bool is_interim = response_.status < 200 && response_.status != 101;
-        if (!is_interim) return {Status::complete, skipped - before};
+    for (std::size_t taken = 0;;) {
+        const std::string_view piece = bytes.substr(taken, max_head_bytes - bytes_.size());
+        bytes_.append(piece);
+        taken += piece.size();
+        std::size_t skipped = 0;
+        for (;;) {
+            const std::string_view seen = std::string_view(bytes_).substr(skipped);
+            if (!may_be_http(seen)) return {Status::malformed};
+            const std::size_t end = seen.find(head_end, scanned_);
+            if (end == std::string_view::npos) break;
+            scanned_ = 0;
+            if (!parse(seen.substr(0, end + line_end.size()))) return {Status::malformed};
+            skipped += end + head_end.size();
+            const bool is_interim = response_.status < 200 && response_.status != 101;
+            if (!is_interim) return {Status::complete, taken - (bytes_.size() - skipped)};
+        }
+        bytes_.erase(0, skipped); // makes room for what did not fit
+        if (bytes_.size() == max_head_bytes) return {Status::too_large};
+        scanned_ = bytes_.size() < head_end.size() ? 0 : bytes_.size() - (head_end.size() - 1);
+        if (taken == bytes.size()) return {};
     }
-    if (bytes_.size() == max_head_bytes) return {Status::too_large};
-    bytes_.erase(0, skipped);
-    scanned_ = bytes_.size() < head_end.size() ? 0 : bytes_.size() - (head_end.size() - 1);
-    return {};
 }
 
 /// Every line with its CRLF.

@@ -4,6 +4,7 @@
 #include "protocol/wire/http_fields.hpp"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <optional>
 
@@ -62,13 +63,73 @@ bool is_in_network(std::string_view network, std::string_view host) {
     return *bits == 0 || ((*base ^ *address) >> (32 - *bits)) == 0;
 }
 
-bool is_loopback(std::string_view host) {
-    return equals_ignoring_case(host, "localhost") || host == "::1" || is_in_network("127.0.0.0/8", host);
-}
-
 std::string_view without_final_dot(std::string_view name) {
     if (!name.empty() && name.back() == '.') name.remove_suffix(1);
     return name;
+}
+
+using Address = std::array<std::uint16_t, 8>; // of IPv6; IPv4 as ::ffff:a.b.c.d
+
+void set_ipv4(Address& address, std::size_t at, std::uint32_t ipv4) {
+    address[at] = static_cast<std::uint16_t>(ipv4 >> 16);
+    address[at + 1] = static_cast<std::uint16_t>(ipv4 & 0xffff);
+}
+
+/// "2001:db8::1", "::ffff:10.1.2.3" (RFC 4291 section 2.2)
+std::optional<Address> ipv6(std::string_view text) {
+    Address groups{};
+    std::size_t count = 0;
+    std::optional<std::size_t> gap;
+    if (text.substr(0, 2) == "::") {
+        gap = 0;
+        text.remove_prefix(2);
+    }
+    while (!text.empty()) {
+        const std::size_t end = std::min(text.find(':'), text.size());
+        const std::string_view group = text.substr(0, end);
+        if (const auto last = end == text.size() ? ipv4(group) : std::nullopt; last && count <= 6) {
+            set_ipv4(groups, count, *last);
+            count += 2;
+            break;
+        }
+        constexpr std::size_t most_digits = 4;
+        if (count == groups.size() || group.size() > most_digits) return {};
+        const auto [stop, error] =
+            std::from_chars(group.data(), group.data() + group.size(), groups[count++], 16);
+        if (error != std::errc{} || stop != group.data() + group.size()) return {};
+        text.remove_prefix(end);
+        if (text.empty()) break;
+        text.remove_prefix(1);
+        if (text.empty() || (text[0] == ':' && gap)) return {};
+        if (text[0] == ':') {
+            gap = count;
+            text.remove_prefix(1);
+        }
+    }
+    if (gap ? count == groups.size() : count != groups.size()) return {};
+    if (gap) {
+        const auto at = groups.begin();
+        std::rotate(at + static_cast<int>(*gap), at + static_cast<int>(count), groups.end());
+    }
+    return groups;
+}
+
+std::optional<Address> numeric(std::string_view host) {
+    const auto address = ipv4(host);
+    if (!address) return ipv6(host);
+    Address mapped{};
+    mapped[5] = 0xffff;
+    set_ipv4(mapped, 6, *address);
+    return mapped;
+}
+
+bool is_loopback(std::string_view host) {
+    host = without_final_dot(host);
+    const auto address = numeric(host);
+    if (!address) return equals_ignoring_case(host, "localhost");
+    if (*address == Address{0, 0, 0, 0, 0, 0, 0, 1}) return true;
+    return std::equal(address->begin(), address->begin() + 6, Address{0, 0, 0, 0, 0, 0xffff}.begin()) &&
+           (*address)[6] >> 8 == 127;
 }
 
 /// Takes ":443" off an entry. False if it names another port than this one.
@@ -94,6 +155,7 @@ bool matches(std::string_view entry, std::string_view host, std::uint16_t port) 
     if (!take_port(entry, port)) return false;
     if (!entry.empty() && entry[0] == '.') entry.remove_prefix(1);
     entry = without_final_dot(entry);
+    if (const auto address = numeric(host)) return numeric(entry) == address;
     if (entry.empty() || host.size() < entry.size()) return false;
     const std::size_t rest = host.size() - entry.size();
     return equals_ignoring_case(host.substr(rest), entry) && (rest == 0 || host[rest - 1] == '.');
@@ -111,7 +173,10 @@ Result<Proxy> parse_proxy(std::string_view url) {
     }
     Proxy proxy;
     if (const std::size_t at = url.rfind('@'); at != std::string_view::npos) {
-        proxy.credentials = decode_credentials(url.substr(0, at));
+        const std::string_view credentials = url.substr(0, at);
+        proxy.credentials = decode_credentials(credentials);
+        // RFC 7617: the colon is there without a password, too
+        if (at != 0 && credentials.find(':') == std::string_view::npos) proxy.credentials += ':';
         url.remove_prefix(at + 1);
     }
     const auto target = parse_url("http://" + std::string(url));

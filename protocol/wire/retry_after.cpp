@@ -6,6 +6,7 @@
 #include <array>
 #include <charconv>
 #include <cstdint>
+#include <limits>
 
 namespace phx::protocol {
 namespace {
@@ -126,7 +127,11 @@ std::optional<seconds> parse_retry_after(std::string_view value, std::string_vie
     value = trim_field(value);
     std::uint32_t count = 0;
     const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), count);
-    if (!value.empty() && error == std::errc{} && end == value.data() + value.size()) return seconds(count);
+    if (!value.empty() && end == value.data() + value.size()) {
+        if (error == std::errc{}) return seconds(count);
+        if (error == std::errc::result_out_of_range)
+            return seconds(std::numeric_limits<std::uint32_t>::max());
+    }
     const auto then = parse_http_date(value);
     const auto now = parse_http_date(date);
     if (!then || !now || *then < *now) return std::nullopt;

@@ -74,6 +74,7 @@ const char* read_authority(std::string_view text, Url& url) {
         const std::size_t colon = std::min(text.find(':'), text.size());
         if (colon == 0) return "the host is missing";
         url.host = text.substr(0, colon);
+        if (url.host.front() == '.') return "the host starts with a dot";
         if (!is_name(url.host)) return "bad character in the host (write names of other scripts as xn--...)";
         port = text.substr(colon);
     }

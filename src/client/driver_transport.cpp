@@ -1,5 +1,6 @@
 #include "src/client/client_connection.hpp"
 #include "src/client/driver.hpp"
+#include "src/client/duration.hpp"
 #include "src/client/long_poll_connection.hpp"
 
 #include <utility>
@@ -28,6 +29,7 @@ void Driver::open(const protocol::act::Open& order) {
     target.headers = setup_.headers;
     target.tls = setup_.tls;
     target.network = setup_.network;
+    target.deadline = protocol::after(loop_.now(), in_core(setup_.connect_timeout));
     connections_.back()->open(std::move(target));
 }
 

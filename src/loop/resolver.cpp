@@ -33,10 +33,9 @@ struct Resolver::Request {
     std::string host;
     Done done;
 
-    void finish(int status, const addrinfo* list) {
+    void finish(int status, std::vector<std::string> addresses) {
         if (!owner) return;
         owner->request_ = nullptr;
-        std::vector<std::string> addresses = addresses_of(list);
         if (!addresses.empty()) return done(std::move(addresses));
         const char* const why = status < 0 ? uv_strerror(status) : "it has no address";
         done(fail(Errc::connect_failed,
@@ -58,24 +57,27 @@ void Resolver::resolve(const std::string& host, Done done) {
     request_->host = host;
     request_->done = std::move(done);
     request_->handle.data = request_;
-    addrinfo hints{};
-    hints.ai_socktype = SOCK_STREAM;
-    hints.ai_flags = AI_ADDRCONFIG;
     in6_addr scratch{};
     const bool numeric = uv_inet_pton(AF_INET, host.c_str(), &scratch) == 0 ||
                          uv_inet_pton(AF_INET6, host.c_str(), &scratch) == 0;
-    if (numeric) hints.ai_flags = AI_NUMERICHOST; // also where no interface has an address
+    if (numeric) { // nothing to look up, and look-ups that hang may occupy libuv's threads for long
+        loop_.post([request = std::unique_ptr<Request>(request_)] { request->finish(0, {request->host}); });
+        return;
+    }
+    addrinfo hints{};
+    hints.ai_socktype = SOCK_STREAM;
+    hints.ai_flags = AI_ADDRCONFIG;
     const int status = uv_getaddrinfo(
         loop_.uv(), &request_->handle,
         [](uv_getaddrinfo_t* handle, int result, addrinfo* list) {
             const std::unique_ptr<Request> request(static_cast<Request*>(handle->data));
-            request->finish(result, list);
+            request->finish(result, addresses_of(list));
             uv_freeaddrinfo(list);
         },
         host.c_str(), nullptr, &hints);
     if (status == 0) return;
     // Not even started: the name is too long, or there is no memory. The answer still comes later.
-    loop_.post([request = std::unique_ptr<Request>(request_), status] { request->finish(status, nullptr); });
+    loop_.post([request = std::unique_ptr<Request>(request_), status] { request->finish(status, {}); });
 }
 
 } // namespace phx::shell

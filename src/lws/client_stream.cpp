@@ -6,6 +6,7 @@
 
 #include <array>
 #include <cerrno>
+#include <string>
 #include <sys/socket.h>
 #include <utility>
 
@@ -72,17 +73,27 @@ lws_vhost* LwsContext::client_vhost() {
     return client_vhost_ = lws_create_vhost(context_, &info);
 }
 
-bool ClientStream::adopt(LwsContext& context, Descriptor socket) {
+Result<void> ClientStream::adopt(LwsContext& context, Descriptor socket) {
+    const int limit = context.descriptor_limit();
+    if (socket.get() >= limit) {
+        return fail(Errc::system_failure, "the loop takes descriptors below " + std::to_string(limit) +
+                                              ", the limit of open files when it was made; raise that limit "
+                                              "(ulimit -n) before the loop is made");
+    }
+    const auto is_full = [] {
+        return fail(Errc::system_failure,
+                    "libwebsockets takes no more connections: out of memory or descriptors");
+    };
     lws_adopt_desc_t info{};
     info.vh = context.client_vhost();
-    if (!info.vh) return false;
+    if (!info.vh) return is_full();
     info.type = LWS_ADOPT_SOCKET;      // not LWS_ADOPT_HTTP: raw
     info.fd.sockfd = socket.release(); // taken in any case
     info.vh_prot_name = protocol_name;
     info.opaque = this;
-    const bool is_adopted = lws_adopt_descriptor_vhost_via_info(&info) != nullptr;
-    if (!is_adopted) wsi_ = nullptr;
-    return is_adopted;
+    if (lws_adopt_descriptor_vhost_via_info(&info)) return {};
+    wsi_ = nullptr;
+    return is_full();
 }
 
 void ClientStream::dial(VirtualSystem& system, Function<void(bool is_accepted)> connected) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "phx/function.hpp"
+#include "phx/result.hpp"
 #include "src/loop/virtual_system.hpp"
 #include "src/net/descriptor.hpp"
 
@@ -36,8 +37,8 @@ public:
     ClientStream(const ClientStream&) = delete;
     ClientStream& operator=(const ClientStream&) = delete;
 
-    /// False if libwebsockets cannot take it (out of memory or descriptors).
-    bool adopt(LwsContext&, Descriptor);
+    /// Errors: system_failure, when libwebsockets cannot take it.
+    Result<void> adopt(LwsContext&, Descriptor);
     /// In the place of a socket.
     void dial(VirtualSystem&, Function<void(bool is_accepted)> connected);
     bool is_open() const noexcept { return wsi_ != nullptr || virtual_ != nullptr; }

@@ -4,6 +4,7 @@
 
 #include <mutex>
 #include <system_error>
+#include <unistd.h>
 #include <uv.h>
 
 namespace phx::shell {
@@ -15,9 +16,16 @@ void silence_library() {
     std::call_once(once, [] { lws_set_log_level(0, nullptr); });
 }
 
+/// As many entries as lws_create_context() gives its table of descriptors, which it never makes larger.
+int table_size() {
+    constexpr long most = 10'000'000, for_more = 2560; // lib/core/context.c of 4.1.6
+    const long limit = sysconf(_SC_OPEN_MAX);
+    return static_cast<int>(limit < 0 || limit > most ? for_more : limit);
+}
+
 } // namespace
 
-LwsContext::LwsContext(uv_loop_s* loop) {
+LwsContext::LwsContext(uv_loop_s* loop) : descriptor_limit_(table_size()) {
     silence_library();
     void* loops[1] = {loop};
     lws_context_creation_info info{};

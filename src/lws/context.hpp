@@ -24,6 +24,8 @@ public:
     LwsContext& operator=(const LwsContext&) = delete;
 
     lws_context* get() const noexcept { return context_; }
+    /// Descriptors from here on must not be given to libwebsockets: 4.1.6 would write outside of its table.
+    int descriptor_limit() const noexcept { return descriptor_limit_; }
 
     /// The vhost that connected sockets of clients are given to; null if out of memory.
     lws_vhost* client_vhost();
@@ -40,6 +42,7 @@ public:
     void destroy();
 
 private:
+    const int descriptor_limit_;
     lws_context* context_ = nullptr;
     lws_vhost* client_vhost_ = nullptr;
     TlsContexts tls_;

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <sys/socket.h>
+#include <unistd.h>
 #include <utility>
 
 namespace phx::shell {
@@ -84,6 +85,10 @@ void BufferPool::give_back(std::string&& given) {
 // ---- ServerStream
 
 bool ServerStream::adopt(lws_vhost* vhost, int descriptor) {
+    if (descriptor >= loop_.context().descriptor_limit()) {
+        ::close(descriptor);
+        return false;
+    }
     lws_adopt_desc_t info{};
     info.vh = vhost;
     info.type = LWS_ADOPT_SOCKET; // not LWS_ADOPT_HTTP: raw

@@ -12,7 +12,9 @@
 namespace phx::shell {
 namespace {
 
-constexpr auto last_words = std::chrono::seconds(1); // for output that is still to be written
+constexpr auto last_words = std::chrono::seconds(1);     // for output that is still to be written
+constexpr std::size_t max_encrypted_at_once = 64 * 1024; // kept when the system does not take it
+constexpr std::size_t max_pending_bytes = 256 * 1024;    // encrypted: ours, and answers of TLS itself
 
 } // namespace
 
@@ -83,14 +85,12 @@ void ClientLink::dial_virtually() {
 void ClientLink::handle_connected(Result<Descriptor> socket) {
     if (state_ != State::connecting) return;
     if (!socket) return end_with(std::move(socket).error());
-    if (!stream_.adopt(loop_.context(), std::move(*socket))) {
-        return end_with(fail(Errc::system_failure,
-                             "libwebsockets takes no more connections: out of memory or descriptors")
-                            .error);
-    }
+    auto adopted = stream_.adopt(loop_.context(), std::move(*socket));
+    if (!adopted) return end_with(std::move(adopted).error());
     if (!proxy_) return secure();
     state_ = State::proxying;
-    append(protocol::connect_request(target_.url, *proxy_));
+    pending_ = protocol::connect_request(target_.url, *proxy_);
+    write_pending();
 }
 
 void ClientLink::secure() {
@@ -142,7 +142,13 @@ void ClientLink::receive_encrypted(std::span<char> bytes) {
     tls_->take_output(pending_); // an answer to a change of keys
     write_pending();
     if (tls_->state() == TlsSession::State::failed) return end_with(tls_->error(target_.place()));
-    if (tls_->state() == TlsSession::State::closed) stream_ended();
+    if (pending_.size() > max_pending_bytes) {
+        return end_with(fail(Errc::tls_failed,
+                             target_.place() + " demands answers of TLS and does not read them", Origin::peer)
+                            .error);
+    }
+    if (tls_->state() == TlsSession::State::closed) return stream_ended();
+    write_later(); // what TLS did not take before these bytes
 }
 
 void ClientLink::handle_bytes(std::span<char> bytes) {
@@ -174,7 +180,7 @@ void ClientLink::handle_answer(std::span<char> bytes) {
     }
     refusal_.emplace(std::move(reader_.response()));
     state_ = State::refused;
-    patience_.arm(loop_.now() + HttpRefusal::patience);
+    patience_.arm(HttpRefusal::patience(loop_.now(), target_));
     if (refusal_->is_over() || refusal_->feed(rest)) end();
 }
 
@@ -198,16 +204,8 @@ void ClientLink::stream_ended() {
 
 void ClientLink::say(std::string_view bytes) {
     assert(state_ == State::open);
-    append(bytes);
-}
-
-void ClientLink::append(std::string_view bytes) {
-    if (tls_) {
-        tls_->write(bytes, pending_);
-    } else {
-        pending_ += bytes;
-    }
-    write_pending();
+    said_ += bytes;
+    flush();
 }
 
 bool ClientLink::write_pending() {
@@ -219,23 +217,31 @@ bool ClientLink::write_pending() {
 }
 
 void ClientLink::flush() {
-    constexpr std::size_t max_encrypted_at_once = 64 * 1024; // kept when the system does not take it
     if (!stream_.is_open() || !write_pending()) return;
     while (state_ == State::open) {
-        std::string_view output = listener_.link_output();
+        const bool is_said = !said_.empty();
+        std::string_view output =
+            is_said ? std::string_view(said_).substr(said_written_) : listener_.link_output();
         if (output.empty()) break;
-        if (tls_) {
-            output = output.substr(0, max_encrypted_at_once);
-            append(output);
-            listener_.link_wrote(output.size());
-            if (!pending_.empty()) return;
+        if (tls_) output = output.substr(0, max_encrypted_at_once);
+        const std::size_t written = tls_ ? tls_->write(output, pending_) : stream_.write(output);
+        const bool is_all = write_pending() && written == output.size();
+        if (is_said) {
+            note_said(written);
         } else {
-            const std::size_t written = stream_.write(output);
             listener_.link_wrote(written);
-            if (written < output.size()) return;
         }
+        if (tls_ && tls_->state() == TlsSession::State::failed) return end_with(tls_->error(target_.place()));
+        if (!is_all) return;
     }
     if (is_closing_) end();
+}
+
+void ClientLink::note_said(std::size_t written) {
+    said_written_ += written;
+    if (said_written_ < said_.size()) return;
+    said_ = {};
+    said_written_ = 0;
 }
 
 // ---- the end

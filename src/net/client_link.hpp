@@ -98,7 +98,7 @@ private:
     Failure refusal_failure() const;
     std::string proxy_name() const { return "the proxy " + proxy_->place(); }
 
-    void append(std::string_view bytes);
+    void note_said(std::size_t written);
     /// True when nothing is left.
     bool write_pending();
     void shut();
@@ -118,7 +118,9 @@ private:
     std::unique_ptr<TlsSession> tls_;
     protocol::HttpResponseReader reader_;
     std::optional<HttpRefusal> refusal_;
-    std::string pending_; // what the system has not taken yet, but for the listener's output without TLS
+    std::string said_;             // comes before the listener's output
+    std::size_t said_written_ = 0; // of said_
+    std::string pending_;          // what the system has not taken yet, but for output without TLS
     bool is_closing_ = false;
     std::shared_ptr<bool> alive_ = std::make_shared<bool>(); // for what is posted
 };

@@ -69,7 +69,7 @@ void ClientTunnel::handle_response(protocol::HttpResponse&& response) {
     if (response.status != 101) {
         refusal_.emplace(std::move(response));
         state_ = State::refused;
-        patience_.arm(loop_.now() + HttpRefusal::patience);
+        patience_.arm(HttpRefusal::patience(loop_.now(), target_));
         if (refusal_->is_over()) abort();
         return;
     }

@@ -20,6 +20,8 @@ struct ConnectionTarget {
     std::vector<std::pair<std::string, std::string>> headers = {}; ///< of every request, beside our own
     TlsOptions tls = {};
     NetworkOptions network = {};
+    /// When the attempt is given up: a refusal is reported before that, with what has come of its body.
+    std::optional<protocol::TimePoint> deadline = {};
 
     /// For people: "host:port".
     std::string place() const;

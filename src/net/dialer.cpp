@@ -128,6 +128,7 @@ void Dialer::handle_outcome(Attempt& attempt, int status) {
 }
 
 void Dialer::fail_all() {
+    timer_.arm({}); // still armed when the last addresses failed before they were tried
     std::exchange(done_, nullptr)(fail(Errc::connect_failed,
                                        "cannot connect to " + target_.place + ": " + failures_ +
                                            "; check address, port and network, and that the server runs",

@@ -24,11 +24,12 @@ std::string HttpRefusal::redirect() const {
     if (status() / 100 != 3) return {};
     for (const auto& [name, value] : detail_->http_headers) {
         if (name != "location") continue;
-        std::string where = value.substr(0, std::min(value.find_first_of("?#"), max_bytes));
+        std::string where = value.substr(0, value.find_first_of("?#"));
         // Credentials in it are not ours, and none of anybody's business.
         const std::size_t start = where.find("//");
         const std::size_t at = where.rfind('@');
         if (start != where.npos && at != where.npos && at > start) where.erase(start + 2, at - start - 1);
+        where.resize(std::min(where.size(), max_bytes)); // only now: the cut could hide the '@'
         std::replace_if(
             where.begin(), where.end(), [](char c) { return c < ' ' || c > '~'; }, '?');
         return where;

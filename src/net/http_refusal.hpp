@@ -3,6 +3,7 @@
 #include "protocol/wire/http_response.hpp"
 #include "src/net/connection_target.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <memory>
 #include <optional>
@@ -14,7 +15,13 @@ namespace phx::shell {
 /// An answer that is not the one that was asked for: its head, and what comes of its body.
 class HttpRefusal {
 public:
-    static constexpr auto patience = std::chrono::seconds(1); ///< for the body
+    /// Until when the body is waited for.
+    static protocol::TimePoint patience(protocol::TimePoint now, const ConnectionTarget& target) {
+        constexpr auto for_body = std::chrono::seconds(1);
+        constexpr auto to_report = std::chrono::milliseconds(50); // turns of the loop come late
+        const protocol::TimePoint until = now + for_body;
+        return target.deadline ? std::clamp(*target.deadline - to_report, now, until) : until;
+    }
 
     explicit HttpRefusal(protocol::HttpResponse&&);
 

@@ -1,13 +1,14 @@
 #include "src/net/proxy_environment.hpp"
 
-#include <cstdlib>
+#include <stdlib.h>
 #include <string>
 
 namespace phx::shell {
 namespace {
 
+/// Not of a program with the rights of another than its caller.
 std::string variable(const char* name) {
-    const char* const value = std::getenv(name);
+    const char* const value = ::secure_getenv(name);
     return value ? value : "";
 }
 

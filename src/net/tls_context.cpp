@@ -98,18 +98,28 @@ void log_keys(const SSL* ssl, const char* line) {
 Result<void> set_key_log(SSL_CTX* context, const std::string& file) {
     if (file.empty()) return {};
     constexpr mode_t owner_only = 0600;
-    auto log = std::make_unique<Descriptor>(
-        ::open(file.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, owner_only));
-    if (!*log || ::fchmod(log->get(), owner_only) != 0) {
-        return fail(Errc::tls_failed, "cannot use the key log file " + file + ": " + std::strerror(errno) +
-                                          "; check TlsOptions");
-    }
+    const auto refuse_log = [&](const char* why) {
+        return fail(Errc::tls_failed,
+                    "cannot use the key log file " + file + ": " + why + "; check TlsOptions");
+    };
+    // Where others may write, a link or a pipe of theirs may lie: they would read the keys, or we would wait.
+    auto log = std::make_unique<Descriptor>(::open(
+        file.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, owner_only));
+    struct stat status {};
+    if (!*log || ::fstat(log->get(), &status) != 0) return refuse_log(std::strerror(errno));
+    if (!S_ISREG(status.st_mode) || status.st_uid != ::geteuid())
+        return refuse_log("it is not a regular file of this user");
+    if (::fchmod(log->get(), owner_only) != 0) return refuse_log(std::strerror(errno));
     SSL_CTX_set_ex_data(context, key_log_index(), log.release());
     SSL_CTX_set_keylog_callback(context, log_keys);
     return {};
 }
 
 Result<TlsContext> make_tls_context(const TlsOptions& tls) {
+    if (tls.server_name.starts_with('.')) { // to OpenSSL: any name below it
+        return fail(Errc::tls_failed, "cannot use the server name " + tls.server_name +
+                                          ": it starts with a dot; check TlsOptions");
+    }
     TlsContext context(SSL_CTX_new(TLS_client_method()), &SSL_CTX_free);
     if (!context) return fail(Errc::system_failure, "OpenSSL has no memory for a TLS context");
     ERR_clear_error();

@@ -34,17 +34,22 @@ bool is_ip_address(const std::string& name) {
 
 } // namespace
 
-TlsSession::TlsSession(TlsContext context, const TlsOptions& tls, const std::string& name)
+TlsSession::TlsSession(TlsContext context, const TlsOptions& tls, std::string name)
     : context_(std::move(context)), ssl_(SSL_new(context_.get()), &SSL_free),
       verifies_peer_(tls.verify_peer) {
     SSL_set_bio(ssl_.get(), BIO_new(BIO_s_mem()), BIO_new(BIO_s_mem()));
     SSL_set_connect_state(ssl_.get());
+    // What was not taken is offered again from another place, and perhaps with more behind it.
+    SSL_set_mode(ssl_.get(), SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+    if (name.ends_with('.')) name.pop_back(); // says that it is absolute; certificates and SNI leave it out
     const bool is_address = is_ip_address(name);
     if (!is_address) SSL_set_tlsext_host_name(ssl_.get(), name.c_str()); // RFC 6066: never addresses
     SSL_set_verify(ssl_.get(), verifies_peer_ ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, nullptr);
     if (!verifies_peer_) return;
     X509_VERIFY_PARAM* const wanted = SSL_get0_param(ssl_.get());
-    X509_VERIFY_PARAM_set_hostflags(wanted, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS); // RFC 9525 section 6.3
+    // RFC 9525 sections 2 and 6.3: never the Common Name
+    X509_VERIFY_PARAM_set_hostflags(wanted, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS |
+                                                X509_CHECK_FLAG_NEVER_CHECK_SUBJECT);
     const int is_set = is_address ? X509_VERIFY_PARAM_set1_ip_asc(wanted, name.c_str())
                                   : X509_VERIFY_PARAM_set1_host(wanted, name.data(), name.size());
     if (is_set == 1) return;
@@ -76,15 +81,20 @@ std::size_t TlsSession::read(std::span<char> into) {
     return 0;
 }
 
-void TlsSession::write(std::string_view bytes, std::string& out) {
-    while (!bytes.empty() && state_ == State::open) {
-        const std::string_view record = bytes.substr(0, max_record_bytes);
+std::size_t TlsSession::write(std::string_view bytes, std::string& out) {
+    std::size_t written = 0;
+    while (written < bytes.size() && state_ == State::open) {
+        const std::string_view record = bytes.substr(written, max_record_bytes);
         ERR_clear_error();
         const int result = SSL_write(ssl_.get(), record.data(), static_cast<int>(record.size()));
-        if (result <= 0) return note(result);
-        bytes.remove_prefix(static_cast<std::size_t>(result));
+        if (result > 0) written += static_cast<std::size_t>(result);
         take_output(out); // after each record: the memory that OpenSSL writes to grows and never shrinks
+        if (result <= 0) {
+            note(result);
+            break;
+        }
     }
+    return written;
 }
 
 void TlsSession::close() {

@@ -18,8 +18,9 @@ namespace phx::shell {
 /// Loop thread only.
 class TlsSession {
 public:
-    /// `name` is what the certificate must be for, and the SNI unless it is an address.
-    TlsSession(TlsContext, const TlsOptions&, const std::string& name);
+    /// `name` is what the certificate must be for, and the SNI unless it is an address; a final dot is left
+    /// out.
+    TlsSession(TlsContext, const TlsOptions&, std::string name);
 
     enum class State : std::uint8_t { shaking_hands, open, closed, failed };
     State state() const noexcept { return state_; }
@@ -30,8 +31,9 @@ public:
     void feed(std::string_view bytes);
     /// What was meant for us; zero when more must be fed first, or when it is over.
     std::size_t read(std::span<char> into);
-    /// Appends the bytes to `out`, encrypted. REQUIRES open
-    void write(std::string_view bytes, std::string& out);
+    /// Appends to `out`, encrypted, what it takes of the bytes, and returns how many that are. Fewer than all
+    /// when the rest of a message of TLS itself must be fed first, or when it is over.
+    std::size_t write(std::string_view bytes, std::string& out);
     /// Says that no more will be written.
     void close();
     /// Appends what is to be sent, also after a failure: the alert.

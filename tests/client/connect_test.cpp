@@ -112,6 +112,19 @@ TEST(Connect, DoesNotFollowRedirects) {
               (std::pair<std::string, std::string>("location", location + "\t\xff?token=x")));
 }
 
+TEST(Connect, NamesNoCredentialsOfALongRedirect) {
+    ScriptedServer server;
+    Attempt attempt(server.url());
+    Peer peer = server.accept();
+    peer.read_request();
+    peer.write("HTTP/1.1 302 Found\r\nLocation: http://ada:secret" + std::string(300, 'x') + "@elsewhere/" +
+               std::string(300, 'y') + "\r\nContent-Length: 0\r\n\r\n");
+    const Error error = attempt.error();
+    EXPECT_EQ(error.message.find("secret"), error.message.npos) << error.message;
+    EXPECT_NE(error.message.find("to http://elsewhere/yyy"), error.message.npos) << error.message;
+    EXPECT_EQ(error.message.find(std::string(200, 'y')), error.message.npos) << error.message;
+}
+
 /// Answers the upgrade with these headers, or with these bytes as they are.
 Error answer_with(const std::string& status_and_headers) {
     ScriptedServer server;

@@ -32,10 +32,13 @@ TEST(Dialer, LetsTheFamiliesTakeTurns) {
 /// A dialer on a loop, and what became of it.
 class Dialling {
 public:
-    Dialling(DialTarget target, Duration attempt_delay) {
+    /// `busy`: for how long the loop does not come back from `done`.
+    Dialling(DialTarget target, Duration attempt_delay, Duration busy = 0ms) {
         loop_->call([&] {
             dialer_ = std::make_unique<Dialer>(*loop_, attempt_delay);
-            dialer_->dial(std::move(target), [this](Result<Descriptor> result) {
+            dialer_->dial(std::move(target), [this, busy](Result<Descriptor> result) {
+                for (const auto end = loop_->now() + busy; loop_->now() < end;) {
+                }
                 outcome_.set_value(result ? peer_of(result->get()) : "error: " + result.error().message);
             });
         });
@@ -48,6 +51,17 @@ public:
     std::string outcome() { return get(outcome_.get_future()); }
     void drop() {
         loop_->call([&] { dialer_.reset(); });
+    }
+    /// Those that are due.
+    void let_timers_fire() {
+        std::promise<void> fired;
+        std::optional<shell::LoopTimer> timer;
+        loop_->call([&] {
+            timer.emplace(*loop_, [&] { fired.set_value(); });
+            timer->arm(loop_->now());
+        });
+        get(fired.get_future());
+        loop_->call([&] { timer.reset(); });
     }
 
 private:
@@ -119,6 +133,16 @@ TEST(Dialer, SaysOfEachAddressWhyItFailed) {
     for (int i = 1; i <= 200; ++i) many.push_back("127.0.1." + std::to_string(i));
     Dialling long_one(target_of(many, unused_port()), never);
     EXPECT_LT(long_one.outcome().size(), 1000u);
+}
+
+TEST(Dialer, TriesNothingMoreOnceAllHaveFailed) {
+    const Duration attempt_delay = 20ms;
+    Dialling dialling(target_of({"127.0.0.2", "not numeric"}, unused_port()), attempt_delay,
+                      2 * attempt_delay);
+    EXPECT_EQ(dialling.outcome(),
+              "error: cannot connect to somewhere: 127.0.0.2: connection refused, not numeric: no address; "
+              "check address, port and network, and that the server runs");
+    dialling.let_timers_fire();
 }
 
 TEST(Dialer, CanBeDroppedWhileItDials) {

@@ -1,7 +1,10 @@
 #include "tests/client/attempt.hpp"
 #include "tests/support/tls_files.hpp"
 
+#include <csignal>
+#include <openssl/ssl.h>
 #include <stdexcept>
+#include <sys/socket.h>
 #include <thread>
 
 // Servers that answer an upgrade with what is meant to hurt: one typed error, soon, in bounded memory.
@@ -220,6 +223,24 @@ TEST(HostileServer, NamesTheEarliestRetry) {
     const auto start = std::chrono::steady_clock::now();
     server.accept();
     EXPECT_GT(std::chrono::steady_clock::now() - start, 900ms);
+}
+
+TEST(HostileServer, CannotMakeTlsAnswerWithoutEnd) {
+    std::signal(SIGPIPE, SIG_IGN);
+    const TlsFiles files;
+    ScriptedServer server(files.server_cert(), files.server_key());
+    const int few = 4096; // bytes that the system takes for it; it reads none
+    setsockopt(server.fd(), SOL_SOCKET, SO_RCVBUF, &few, sizeof few);
+    SocketOptions options = quick();
+    options.tls.ca_file = files.ca();
+    Attempt attempt(server.url("localhost"), std::move(options));
+    Peer peer = server.accept_upgraded();
+    while (SSL_key_update(peer.tls(), SSL_KEY_UPDATE_REQUESTED) == 1 && SSL_do_handshake(peer.tls()) == 1) {
+    }
+    const Error error = attempt.error();
+    EXPECT_EQ(error.code, Errc::tls_failed);
+    EXPECT_EQ(error.origin, Origin::peer);
+    EXPECT_NE(error.message.find("does not read"), error.message.npos) << error.message;
 }
 
 } // namespace

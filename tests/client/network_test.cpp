@@ -2,9 +2,12 @@
 #include "tests/support/silent_port.hpp"
 #include "tests/support/tls_files.hpp"
 
+#include <fcntl.h>
 #include <filesystem>
 #include <stdexcept>
 #include <stdlib.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 namespace phx::test {
 namespace {
@@ -44,6 +47,45 @@ SocketOptions at_unix_socket(const std::string& path) {
     SocketOptions options = quick();
     options.network.unix_socket = path;
     return options;
+}
+
+/// Nobody may open files meanwhile: all descriptors below `first` are in use.
+class FullTable {
+public:
+    explicit FullTable(int first) {
+        int last = -1;
+        while (last < first) taken_.push_back(last = ::open("/dev/null", O_RDONLY | O_CLOEXEC));
+    }
+    ~FullTable() {
+        for (const int descriptor : taken_) ::close(descriptor);
+    }
+    FullTable(const FullTable&) = delete;
+    FullTable& operator=(const FullTable&) = delete;
+
+private:
+    std::vector<int> taken_;
+};
+
+TEST(Descriptors, ThatLibwebsocketsCannotHoldAreRefused) {
+    ScriptedServer server;
+    rlimit before{};
+    ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &before), 0);
+    const rlimit low{100, before.rlim_max};
+    ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &low), 0);
+    Loop loop;
+    ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &before), 0);
+    const FullTable full(static_cast<int>(low.rlim_cur));
+    SocketOptions options = quick();
+    options.retry.max_attempts = 1;
+    Socket socket(loop, server.url(), std::move(options));
+    Inbox<Error> errors;
+    socket.on_error([&](const Error& error) { errors.add(error); });
+    socket.connect();
+    const auto error = errors.first();
+    ASSERT_TRUE(error);
+    EXPECT_EQ(error->code, Errc::system_failure);
+    EXPECT_NE(error->message.find("below 100"), error->message.npos) << error->message;
+    EXPECT_TRUE(server.accept().wait_for_end());
 }
 
 TEST(UnixSocket, IsConnectedToInsteadOfTheHost) {
@@ -209,6 +251,20 @@ TEST(ConnectTimeout, CoversTheProxy) {
     Peer peer = silent.accept();
     EXPECT_TRUE(peer.read_request().starts_with("CONNECT phoenix.invalid:80 "));
     EXPECT_TRUE(peer.wait_for_end());
+}
+
+TEST(ConnectTimeout, LosesNoRefusalWhoseBodyIsLate) {
+    ScriptedServer server;
+    SocketOptions options = quick();
+    options.connect_timeout = 300ms;
+    Attempt attempt(server.url(), std::move(options));
+    Peer peer = server.accept();
+    peer.read_request();
+    peer.write("HTTP/1.1 503 Busy\r\nRetry-After: 7\r\nContent-Length: 10\r\n\r\nhal");
+    const Error error = attempt.error();
+    EXPECT_EQ(error.code, Errc::upgrade_refused) << error.message;
+    ASSERT_TRUE(error.detail);
+    EXPECT_EQ(error.detail->http_body, "hal");
 }
 
 TEST(ConnectTimeout, CoversTheUpgrade) {

@@ -2,12 +2,15 @@
 #include "tests/support/tls_files.hpp"
 
 #include <cstdlib>
+#include <fcntl.h>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <openssl/ssl.h>
 #include <stdexcept>
+#include <sys/stat.h>
 #include <thread>
+#include <unistd.h>
 
 namespace phx::test {
 namespace {
@@ -177,6 +180,7 @@ TEST_F(Tls, SendsTheNameOfTheServer) {
     };
     EXPECT_EQ(name_seen(server.url("localhost"), ""), "localhost");
     EXPECT_EQ(name_seen(server.url("127.0.0.1"), "example.org"), "example.org");
+    EXPECT_EQ(name_seen(server.url("127.0.0.1"), "example.org."), "example.org");
     EXPECT_EQ(name_seen(server.url("127.0.0.1"), ""), "none");
     EXPECT_EQ(name_seen(server.url("localhost"), "::1"), "none");
 }
@@ -201,6 +205,32 @@ TEST_F(Tls, LogsKeysForDebuggingOnlyWhenAsked) {
     EXPECT_EQ(attempt.error().code, Errc::tls_failed);
     EXPECT_NE(attempt.error().message.find("/nonexistent/keys: No such file"), std::string::npos)
         << attempt.error().message;
+}
+
+TEST_F(Tls, LogsKeysOnlyToAFileOfItsOwn) {
+    const std::string file = files.ca() + ".keys", link = files.ca() + ".link", pipe = files.ca() + ".pipe";
+    std::ofstream(file).flush();
+    std::filesystem::create_symlink(file, link);
+    ASSERT_EQ(mkfifo(pipe.c_str(), 0600), 0);
+    const int reader = ::open(pipe.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    for (const std::string& log : {link, pipe, std::string("/dev/null")}) {
+        Attempt attempt(server.url("localhost"), with_tls({.key_log_file = log}));
+        const Error error = attempt.error();
+        EXPECT_EQ(error.code, Errc::tls_failed) << log;
+        EXPECT_NE(error.message.find("cannot use the key log file " + log), error.message.npos)
+            << error.message;
+    }
+    ::close(reader);
+}
+
+TEST_F(Tls, RefusesAServerNameThatStartsWithADot) {
+    Attempt attempt(server.url("localhost"), with_tls({.server_name = ".example.org"}));
+    EXPECT_EQ(attempt.error().code, Errc::tls_failed);
+    EXPECT_NE(attempt.error().message.find("starts with a dot"), std::string::npos);
+}
+
+TEST_F(Tls, LeavesOutTheFinalDotOfAName) {
+    works(server.url("127.0.0.1"), {.ca_file = files.ca(), .server_name = "localhost."});
 }
 
 TEST_F(Tls, RefusesAnUnknownAuthority) {

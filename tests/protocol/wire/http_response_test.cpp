@@ -77,6 +77,31 @@ TEST(HttpResponse, RefusesAHeadWithoutEnd) {
     EXPECT_EQ(at_once.feed("HTTP/1.1 200 OK\r\nx: " + std::string(1u << 20, 'y')).status, Status::too_large);
 }
 
+TEST(HttpResponse, DoesNotCountInterimHeads) {
+    constexpr std::size_t most = HttpResponseReader::max_head_bytes;
+    auto head_of = [](const std::string& line, std::size_t size) {
+        const std::string start = line + "\r\nx: ";
+        return start + std::string(size - start.size() - 4, 'y') + "\r\n\r\n";
+    };
+    std::string interim = head_of("HTTP/1.1 103 Early Hints", most);
+    for (int i = 0; i < 2000; ++i) interim += "HTTP/1.1 100 Continue\r\n\r\n";
+    for (const auto& [size, status] :
+         {std::pair(most, Status::complete), std::pair(most + 1, Status::too_large)}) {
+        const std::string bytes = interim + head_of("HTTP/1.1 200 OK", size) + "body";
+        for (const std::size_t piece : {bytes.size(), most, most + 1, std::size_t{1000}, std::size_t{1}}) {
+            HttpResponseReader reader;
+            HttpResponseReader::Fed fed;
+            std::size_t at = 0;
+            for (; at < bytes.size() && fed.status == Status::incomplete; at += piece) {
+                fed = reader.feed(std::string_view(bytes).substr(at, piece));
+                if (fed.status != Status::complete) continue;
+                EXPECT_EQ(at + fed.taken, bytes.size() - 4) << piece;
+            }
+            EXPECT_EQ(fed.status, status) << piece;
+        }
+    }
+}
+
 TEST(HttpResponse, FindsTokensInListsOfAnyCase) {
     HttpResponse response{.status = 101, .headers = {{"connection", "keep-alive , UpGrade"}, {"a", "b"}}};
     EXPECT_TRUE(response.has_token("connection", "upgrade"));

@@ -20,6 +20,8 @@ TEST(Proxy, IsReadFromAUrl) {
              Case{"http://proxy.example", "proxy.example", 80, ""},
              Case{"http://[::1]:3128", "::1", 3128, ""},
              Case{"http://ada:secret@proxy.example:3128", "proxy.example", 3128, "ada:secret"},
+             Case{"http://ada@proxy.example:3128", "proxy.example", 3128, "ada:"},
+             Case{"http://@proxy.example:3128", "proxy.example", 3128, ""},
              Case{"ada:se%40cr%2Bet+@10.0.0.1:3128", "10.0.0.1", 3128, "ada:se@cr+et+"},
              Case{"http://ada:p@ss/word@proxy.example:3128", "proxy.example", 3128, "ada:p@ss/word"},
          }) {
@@ -64,8 +66,8 @@ TEST(Proxy, IsChosenBySchemeAsCurlDoes) {
 
 TEST(Proxy, IsNotAskedForThisMachine) {
     const ProxyVariables all = {.http = "h", .https = "s", .all = "a"};
-    for (const char* url :
-         {"ws://localhost:4000", "ws://LOCALHOST", "ws://127.0.0.1", "ws://127.8.9.10", "ws://[::1]"})
+    for (const char* url : {"ws://localhost:4000", "ws://LOCALHOST", "ws://localhost.", "ws://127.0.0.1",
+                            "ws://127.8.9.10", "ws://[::1]", "ws://[0:0::0:1]", "ws://[::ffff:127.0.0.1]"})
         EXPECT_EQ(chosen(url, all), "") << url;
     EXPECT_EQ(chosen("ws://128.0.0.1", all), "h");
     EXPECT_EQ(chosen("ws://localhost.example.org", all), "h");
@@ -107,6 +109,18 @@ TEST(NoProxy, ListsHosts) {
              Case{"2001:db8::1", "2001:DB8::1", true},
              Case{"[2001:db8::1]", "2001:db8::1", true},
              Case{"2001:db8::1", "2001:db8::2", false},
+             Case{"2001:db8::1", "2001:0db8:0:0:0:0:0:1", true},
+             Case{"1:2:3:4:5:6:7:8", "1:2:3:4:5:6:7:8", true},
+             Case{"1:2:3:4:5:6:7::", "1:2:3:4:5:6:7:0", true},
+             Case{"2001:db8::0:0", "2001:db8::", true},
+             Case{"::ffff:10.1.2.3", "::FFFF:a01:203", true},
+             Case{"::ffff:10.1.2.3", "10.1.2.3", true},
+             Case{"1:2:3:4:5:6:7:8:9", "1:2:3:4:5:6:7:8", false},
+             Case{"1::2::3", "1::3", false},
+             Case{"2001:db8::00001", "2001:db8::1", false},
+             Case{"2001:db8::1:", "2001:db8::1", false},
+             Case{"2.3", "10.1.2.3", false},
+             Case{"1.2.3", "10.1.2.3", false},
          })
         EXPECT_EQ(is_listed_in_no_proxy(list, host, 443), is_listed) << list << " of " << host;
 }

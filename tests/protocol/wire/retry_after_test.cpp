@@ -52,7 +52,9 @@ TEST(RetryAfter, IsANumberOfSeconds) {
     EXPECT_EQ(parse_retry_after("7", ""), 7s);
     EXPECT_EQ(parse_retry_after(" 120 ", ""), 120s);
     EXPECT_EQ(parse_retry_after("0", ""), 0s);
-    for (const char* text : {"", "-1", "+1", "1.5", "7s", "1e3", "0x10", "99999999999999999999"})
+    for (const char* text : {"4294967295", "4294967296", "99999999999999999999"})
+        EXPECT_EQ(parse_retry_after(text, ""), 4294967295s) << text;
+    for (const char* text : {"", "-1", "+1", "1.5", "7s", "1e3", "0x10", "99999999999999999999s"})
         EXPECT_EQ(parse_retry_after(text, ""), std::nullopt) << text;
 }
 

@@ -72,6 +72,8 @@ TEST(Url, SaysWhichPartIsWrong) {
         EXPECT_EQ(refusal(text), "URL: bad IPv6 address");
     EXPECT_EQ(refusal("ws://[::1]x"), "URL: expected ':' or '/' after the IPv6 address");
     EXPECT_EQ(refusal("ws://user:pass@h/"), "URL: credentials do not belong in it, use params or a token");
+    for (const char* text : {"wss://.example.org", "wss://.", "wss://.:443"})
+        EXPECT_EQ(refusal(text), "URL: the host starts with a dot");
     EXPECT_EQ(refusal("ws://h/#top"), "URL: WebSocket URLs have no fragment (#)");
     for (const char* text : {"ws://h\xC3\xA9/", "ws://h%20/", "ws://a,b/", "ws://h\\x"}) {
         EXPECT_EQ(refusal(text).substr(0, 30), "URL: bad character in the host") << text;
