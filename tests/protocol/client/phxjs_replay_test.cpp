@@ -295,9 +295,10 @@ TEST_P(PhxjsReplay, LeavesAndRejoinsAfterAJoinThatTimedOut) {
     drain();
     machine->set_join_payload(room, R"({"ms":0})");
     expect_end();
-    // Over v1 phoenix.js takes the late phx_close of the first join for one of the channel and stays closed; its ref
-    // tells: ours is about to join again.
-    EXPECT_EQ(machine->channel_state(room), GetParam() == Vsn::v1 ? ChannelState::errored : ChannelState::joined);
+    // Over v1 phoenix.js takes the late phx_close of the first join for one of the channel and stays closed;
+    // its ref tells: ours is about to join again.
+    EXPECT_EQ(machine->channel_state(room),
+              GetParam() == Vsn::v1 ? ChannelState::errored : ChannelState::joined);
 }
 
 TEST_P(PhxjsReplay, Broadcasts) {
