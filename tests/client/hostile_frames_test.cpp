@@ -141,7 +141,7 @@ std::vector<Breach> breaches() {
     const std::string shout = R"([null,null,"room:1","shout","no"])";
     const auto size = static_cast<unsigned>(shout.size());
     std::string masked = bytes_of({0x81, 0x80 | size, 1, 2, 3, 4}, shout);
-    for (std::size_t i = 0; i < size; ++i) masked[6 + i] = static_cast<char>(masked[6 + i] ^ (1 + i % 4));
+    for (std::size_t i = 0; i < size; ++i) masked[6 + i] ^= static_cast<char>(1 + i % 4);
     return {
         {"masked", masked, 1002, malformed},
         {"compressed, which was not agreed on", bytes_of({0xc1, size}, shout), 1002, malformed},

@@ -21,7 +21,6 @@ using test::Lines;
 struct Meta {
     int ref = 0;
     int text = 0; // differs between two metas of one ref
-    friend bool operator==(const Meta&, const Meta&) = default;
 };
 using Metas = std::vector<Meta>;
 using State = std::vector<std::pair<std::string, Metas>>; // a JavaScript object: ordered, searched by key
