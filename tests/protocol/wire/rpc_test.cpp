@@ -7,6 +7,7 @@
 namespace phx::protocol {
 namespace {
 
+using namespace std::string_view_literals;
 using namespace std::string_literals;
 
 std::string errors_of_request(Opcode kind, std::string_view payload) {
@@ -74,7 +75,7 @@ TEST(Rpc, ARequestWithoutAnIdOrWithNullIsOneWayAndItsParamsMayBeMissing) {
         EXPECT_TRUE(request->is_one_way());
         EXPECT_EQ(request->params, "{}");
     }
-    const auto binary = read_rpc_request(Opcode::binary, "\0\1m"s, scratch);
+    const auto binary = read_rpc_request(Opcode::binary, "\0\1m"sv, scratch);
     ASSERT_TRUE(binary);
     EXPECT_TRUE(binary->is_one_way());
     EXPECT_EQ(binary->params, "");
@@ -119,10 +120,10 @@ TEST(Rpc, FindsTheIdOfARequestThatItRefuses) {
     EXPECT_EQ(id_in(R"({"id":{}})"), "");
     EXPECT_EQ(id_in(R"({"id":null})"), "");
     EXPECT_EQ(id_in("[]"), "");
-    const RpcId binary = rpc_request_id(Opcode::binary, "\2\5ab"s);
+    const RpcId binary = rpc_request_id(Opcode::binary, "\2\5ab"sv);
     EXPECT_EQ(binary.kind, Opcode::binary);
     EXPECT_EQ(binary.text, "ab");
-    EXPECT_TRUE(rpc_request_id(Opcode::binary, "\2\5a"s).empty());
+    EXPECT_TRUE(rpc_request_id(Opcode::binary, "\2\5a"sv).empty());
 }
 
 TEST(Rpc, ReadsABinaryRequest) {
@@ -173,7 +174,7 @@ TEST(Rpc, ReadsResponses) {
     EXPECT_EQ(response->status, RpcStatus::error);
     EXPECT_EQ(response->body, R"({"reason":"no"})");
     response = read_rpc_response(Opcode::binary, "\1\1"
-                                                 "7\0x"s);
+                                                 "7\0x"sv);
     ASSERT_TRUE(response);
     EXPECT_EQ(response->id.text, "7");
     EXPECT_EQ(response->status, RpcStatus::error);
