@@ -2,7 +2,7 @@
 
 #include "phx/error.hpp"
 #include "phx/protocol/presence.hpp"
-#include "protocol/server/text_hash.hpp"
+#include "protocol/wire/text_hash.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -17,7 +17,7 @@ namespace phx::protocol {
 /// Peers choose the keys of presences: the hash is seeded.
 struct KeyHash {
     std::uint64_t seed = 0;
-    std::size_t operator()(std::string_view key) const noexcept { return server::text_hash(seed, key); }
+    std::size_t operator()(std::string_view key) const noexcept { return text_hash(seed, key); }
 };
 template <class T> using KeyMap = std::unordered_map<std::string_view, T, KeyHash>;
 

@@ -2,7 +2,7 @@
 
 #include "phx/protocol/codec.hpp"
 #include "protocol/realtime/json_members.hpp"
-#include "protocol/server/text_hash.hpp"
+#include "protocol/wire/text_hash.hpp"
 
 #include <algorithm>
 #include <array>

@@ -3,7 +3,7 @@
 #include "protocol/server/outputs.hpp"
 #include "protocol/server/presence_tracker.hpp"
 #include "protocol/server/session.hpp"
-#include "protocol/server/text_hash.hpp"
+#include "protocol/wire/text_hash.hpp"
 
 #include <array>
 #include <cstddef>

@@ -1,8 +1,7 @@
 #include "src/lws/client_stream.hpp"
 
 #include "src/lws/context.hpp"
-
-#include <libwebsockets.h>
+#include "src/lws/raw_role.hpp"
 
 #include <array>
 #include <cerrno>
@@ -31,13 +30,7 @@ struct ClientStreamCallbacks {
     }
 
     static int handle(lws* wsi, lws_callback_reasons reason, void* /*user*/, void* in, std::size_t length) {
-        switch (reason) {
-        case LWS_CALLBACK_RAW_ADOPT:
-        case LWS_CALLBACK_RAW_RX:
-        case LWS_CALLBACK_RAW_WRITEABLE:
-        case LWS_CALLBACK_RAW_CLOSE: break;
-        default: return 0; // of the vhost, without a connection
-        }
+        if (!is_of_connection(reason)) return 0;
         auto* const stream = static_cast<ClientStream*>(lws_get_opaque_user_data(wsi));
         if (!stream) return reason == LWS_CALLBACK_RAW_CLOSE ? 0 : -1; // nobody wants it any more
         if (reason == LWS_CALLBACK_RAW_ADOPT) {
@@ -66,11 +59,7 @@ lws_vhost* LwsContext::client_vhost() {
         {protocol_name, ClientStreamCallbacks::handle, 0, 0, 0, nullptr, 0},
         {nullptr, nullptr, 0, 0, 0, nullptr, 0},
     };
-    lws_context_creation_info info{};
-    info.port = CONTEXT_PORT_NO_LISTEN_SERVER; // the dialer hands sockets over
-    info.vhost_name = protocol_name;
-    info.protocols = protocols;
-    return client_vhost_ = lws_create_vhost(context_, &info);
+    return client_vhost_ = create_raw_vhost(context_, protocols);
 }
 
 Result<void> ClientStream::adopt(LwsContext& context, Descriptor socket) {
@@ -84,14 +73,9 @@ Result<void> ClientStream::adopt(LwsContext& context, Descriptor socket) {
         return fail(Errc::system_failure,
                     "libwebsockets takes no more connections: out of memory or descriptors");
     };
-    lws_adopt_desc_t info{};
-    info.vh = context.client_vhost();
-    if (!info.vh) return is_full();
-    info.type = LWS_ADOPT_SOCKET;      // not LWS_ADOPT_HTTP: raw
-    info.fd.sockfd = socket.release(); // taken in any case
-    info.vh_prot_name = protocol_name;
-    info.opaque = this;
-    if (lws_adopt_descriptor_vhost_via_info(&info)) return {};
+    lws_vhost* const vhost = context.client_vhost();
+    if (!vhost) return is_full();
+    if (adopt_raw(vhost, socket.release(), protocol_name, this)) return {};
     wsi_ = nullptr;
     return is_full();
 }

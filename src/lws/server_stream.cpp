@@ -1,8 +1,7 @@
 #include "src/lws/server_stream.hpp"
 
 #include "src/lws/context.hpp"
-
-#include <libwebsockets.h>
+#include "src/lws/raw_role.hpp"
 
 #include <algorithm>
 #include <sys/socket.h>
@@ -20,13 +19,7 @@ constexpr std::size_t max_write_bytes = 64u << 10;
 
 struct ServerStreamCallbacks {
     static int handle(lws* wsi, lws_callback_reasons reason, void* /*user*/, void* in, std::size_t length) {
-        switch (reason) {
-        case LWS_CALLBACK_RAW_ADOPT:
-        case LWS_CALLBACK_RAW_RX:
-        case LWS_CALLBACK_RAW_WRITEABLE:
-        case LWS_CALLBACK_RAW_CLOSE: break;
-        default: return 0; // of the vhost, without a connection
-        }
+        if (!is_of_connection(reason)) return 0;
         auto* const stream = static_cast<ServerStream*>(lws_get_opaque_user_data(wsi));
         if (!stream) return 0;
         if (reason == LWS_CALLBACK_RAW_ADOPT) {
@@ -55,11 +48,7 @@ lws_vhost* create_server_vhost(lws_context* context) {
         {protocol_name, ServerStreamCallbacks::handle, 0, 0, 0, nullptr, max_write_bytes},
         {nullptr, nullptr, 0, 0, 0, nullptr, 0},
     };
-    lws_context_creation_info info{};
-    info.port = CONTEXT_PORT_NO_LISTEN_SERVER; // our own acceptor hands sockets over
-    info.protocols = protocols;
-    info.vhost_name = protocol_name;
-    return lws_create_vhost(context, &info);
+    return create_raw_vhost(context, protocols);
 }
 
 // ---- BufferPool
@@ -89,13 +78,7 @@ bool ServerStream::adopt(lws_vhost* vhost, int descriptor) {
         ::close(descriptor);
         return false;
     }
-    lws_adopt_desc_t info{};
-    info.vh = vhost;
-    info.type = LWS_ADOPT_SOCKET; // not LWS_ADOPT_HTTP: raw
-    info.fd.sockfd = descriptor;
-    info.vh_prot_name = protocol_name;
-    info.opaque = this;
-    return lws_adopt_descriptor_vhost_via_info(&info) != nullptr;
+    return adopt_raw(vhost, descriptor, protocol_name, this);
 }
 
 void ServerStream::adopt(std::unique_ptr<VirtualStream> stream) {

@@ -1,38 +1,23 @@
 #include "src/server/http_request.hpp"
 
+#include "protocol/wire/http_fields.hpp"
+
 #include <algorithm>
 #include <charconv>
 
 namespace phx::shell {
 namespace {
 
+using protocol::equals_ignoring_case;
 using Status = ParsedHead::Status;
 
 constexpr std::string_view end_of_head = "\r\n\r\n";
-
-char lower(char c) noexcept { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c; }
-
-bool is_token_char(char c) noexcept {
-    constexpr std::string_view marks = "!#$%&'*+-.^_`|~"; // RFC 9110 section 5.6.2
-    return (c >= '0' && c <= '9') || (lower(c) >= 'a' && lower(c) <= 'z') ||
-           marks.find(c) != std::string_view::npos;
-}
-
-bool is_token(std::string_view text) noexcept {
-    return !text.empty() && std::all_of(text.begin(), text.end(), is_token_char);
-}
 
 bool is_target_char(char c) noexcept { return c > ' ' && c < 0x7f; }
 
 bool is_value_char(char c) noexcept {
     const auto byte = static_cast<unsigned char>(c);
     return byte == '\t' || (byte >= ' ' && byte != 0x7f);
-}
-
-std::string_view trim(std::string_view text) noexcept {
-    const std::size_t first = text.find_first_not_of(" \t");
-    if (first == std::string_view::npos) return {};
-    return text.substr(first, text.find_last_not_of(" \t") - first + 1);
 }
 
 ParsedHead refuse(int status, const char* reason) { return {Status::refused, 0, status, reason}; }
@@ -45,7 +30,7 @@ ParsedHead parse_request_line(std::string_view line, HttpRequest& request) {
     request.method = line.substr(0, first);
     const std::string_view target = line.substr(first + 1, last - first - 1);
     const std::string_view version = line.substr(last + 1);
-    if (!is_token(request.method)) return refuse(400, "malformed method");
+    if (!protocol::is_field_token(request.method)) return refuse(400, "malformed method");
     if (version.size() != 8 || version.substr(0, 5) != "HTTP/" || version[6] != '.') {
         return refuse(400, "malformed request line");
     }
@@ -65,9 +50,9 @@ ParsedHead parse_request_line(std::string_view line, HttpRequest& request) {
 ParsedHead parse_header(std::string_view line, HttpRequest& request) {
     const std::size_t colon = line.find(':');
     // White space before the colon, and lines that continue the one before, are how requests are smuggled.
-    if (colon == std::string_view::npos || !is_token(line.substr(0, colon)))
+    if (colon == std::string_view::npos || !protocol::is_field_token(line.substr(0, colon)))
         return refuse(400, "malformed header");
-    const std::string_view value = trim(line.substr(colon + 1));
+    const std::string_view value = protocol::trim_field(line.substr(colon + 1));
     if (!std::all_of(value.begin(), value.end(), is_value_char)) return refuse(400, "malformed header");
     request.headers.emplace_back(line.substr(0, colon), value);
     return fine();
@@ -104,11 +89,6 @@ ParsedHead check_meaning(HttpRequest& request) {
 
 } // namespace
 
-bool equals_ignoring_case(std::string_view a, std::string_view b) noexcept {
-    return a.size() == b.size() &&
-           std::equal(a.begin(), a.end(), b.begin(), [](char x, char y) { return lower(x) == lower(y); });
-}
-
 std::string_view HttpRequest::header(std::string_view name) const noexcept {
     for (const auto& [key, value] : headers) {
         if (equals_ignoring_case(key, name)) return value;
@@ -123,12 +103,7 @@ bool HttpRequest::has_header(std::string_view name) const noexcept {
 
 bool HttpRequest::header_has_token(std::string_view name, std::string_view token) const noexcept {
     for (const auto& [key, value] : headers) {
-        if (!equals_ignoring_case(key, name)) continue;
-        for (std::string_view rest = value; !rest.empty();) {
-            const std::size_t comma = rest.find(',');
-            if (equals_ignoring_case(trim(rest.substr(0, comma)), token)) return true;
-            rest = comma == std::string_view::npos ? std::string_view{} : rest.substr(comma + 1);
-        }
+        if (equals_ignoring_case(key, name) && protocol::list_has_token(value, token)) return true;
     }
     return false;
 }
@@ -140,7 +115,8 @@ ParsedHead parse_request_head(std::string_view bytes, HttpRequest& request, std:
     const std::size_t end = bytes.find(end_of_head, std::max(start, scanned));
     if (end == std::string_view::npos) {
         // TLS on a plain port: its client would wait for us, and we for the end of the head.
-        if (start < bytes.size() && bytes[start] != '\r' && !is_token_char(bytes[start])) {
+        if (start < bytes.size() && bytes[start] != '\r' &&
+            !protocol::is_field_token(bytes.substr(start, 1))) {
             return refuse(400, "malformed method");
         }
         scanned = bytes.size() < end_of_head.size() ? 0 : bytes.size() - (end_of_head.size() - 1);

@@ -46,6 +46,4 @@ struct ParsedHead {
 ParsedHead parse_request_head(std::string_view bytes, HttpRequest&, std::size_t& scanned,
                               const HeadLimits& = {});
 
-bool equals_ignoring_case(std::string_view a, std::string_view b) noexcept;
-
 } // namespace phx::shell

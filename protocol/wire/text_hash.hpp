@@ -5,7 +5,7 @@
 #include <cstring>
 #include <string_view>
 
-namespace phx::protocol::server {
+namespace phx::protocol {
 
 /// splitmix64's finalizer: a bijection that spreads every bit.
 constexpr std::uint64_t mix(std::uint64_t x) noexcept {
@@ -27,4 +27,4 @@ inline std::uint64_t text_hash(std::uint64_t seed, std::string_view text) noexce
     return mix(hash ^ rest);
 }
 
-} // namespace phx::protocol::server
+} // namespace phx::protocol
