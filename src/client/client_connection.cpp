@@ -47,13 +47,13 @@ void ClientConnection::close(std::uint16_t code, std::string_view reason) {
     handle_reports();
 }
 
-void ClientConnection::tunnel_opened() {
+void ClientConnection::link_opened() {
     is_open_ = true;
     listener_.connection_opened(id());
     settle();
 }
 
-void ClientConnection::tunnel_received(std::span<char> bytes) {
+void ClientConnection::link_received(std::span<char> bytes) {
     websocket_.feed(loop_.now(), bytes);
     handle_reports();
 }
@@ -86,7 +86,7 @@ void ClientConnection::settle() {
     timer_.arm(websocket_.next_timeout());
 }
 
-void ClientConnection::tunnel_ended(LinkEnd end) {
+void ClientConnection::link_ended(LinkEnd end) {
     timer_.arm({});
     if (is_open_ && !closed_) {
         websocket_.handle_eof(loop_.now());

@@ -22,14 +22,14 @@ public:
     void flush_now() override { tunnel_.flush_now(); }
 
 private:
-    void tunnel_opened() override;
-    void tunnel_received(std::span<char> bytes) override;
-    std::string_view tunnel_output() override { return websocket_.output(); }
-    void tunnel_wrote(std::size_t bytes) override {
+    void link_opened() override;
+    void link_received(std::span<char> bytes) override;
+    std::string_view link_output() override { return websocket_.output(); }
+    void link_wrote(std::size_t bytes) override {
         websocket_.consume_output(bytes);
         listener_.connection_wrote(buffered_bytes());
     }
-    void tunnel_ended(LinkEnd) override;
+    void link_ended(LinkEnd) override;
     void handle_reports();
     void settle();
 

@@ -131,6 +131,10 @@ private:
     template <class Other> void tell(Other&) {} // orders
 
     void note_frame(Direction, Opcode, std::string_view frame);
+    /// The logger is the user's: it may be gone with the Socket.
+    template <class... What> void log(const What&... what) {
+        if (!core_->is_closed()) log_.note(what...);
+    }
     void wait_for(protocol::PushId, const PushPtr&);
     Connection* find(protocol::ConnId) noexcept;
     ChannelCore* find(protocol::ChannelId) noexcept;

@@ -34,7 +34,7 @@ void Driver::note(const protocol::event::SocketChanged& news) {
     core_->state = static_cast<phx::SocketState>(news.to);
     std::optional<Duration> wait;
     if (news.to == SocketState::waiting) wait = machine_.next_attempt().value_or(loop_.now()) - loop_.now();
-    if (!core_->is_closed()) log_.note(news, wait);
+    log(news, wait);
     if (news.to == SocketState::waiting || news.to == SocketState::idle) forget_answers();
     if (news.to == SocketState::idle) { // what is still asked, is asked for nobody
         ++session_;
@@ -50,7 +50,7 @@ void Driver::note(const protocol::event::ChannelChanged& news) {
     ChannelCore* const channel = find(news.channel);
     if (is_detached_ || !channel) return;
     channel->state = static_cast<phx::ChannelState>(news.to);
-    if (!core_->is_closed()) log_.note(news, channel->topic());
+    log(news, channel->topic());
     const bool is_ours = machine_.state() == protocol::SocketState::open; // not the connection's failure
     channel->rpc.note_changed(static_cast<phx::ChannelState>(news.from), channel->state, is_ours);
     if (is_ours && news.to == protocol::ChannelState::errored && news.why) {
@@ -60,11 +60,11 @@ void Driver::note(const protocol::event::ChannelChanged& news) {
 
 void Driver::note(const protocol::event::PushFinished& news) {
     if (news.outcome.error) core_->counters.pushes_failed.add();
-    if (!core_->is_closed()) log_.note(news);
+    log(news);
 }
 
 void Driver::note(const protocol::event::HeartbeatChanged& news) {
-    if (!core_->is_closed()) log_.note(news);
+    log(news);
     if (news.status != protocol::HeartbeatStatus::ok) return;
     core_->counters.heartbeats.add();
     core_->counters.last_round_trip.set(static_cast<std::uint64_t>(news.round_trip.count()));
@@ -72,7 +72,7 @@ void Driver::note(const protocol::event::HeartbeatChanged& news) {
 
 void Driver::note(const protocol::event::FrameDropped& news) {
     core_->counters.frames_dropped.add();
-    if (!core_->is_closed()) log_.note(news);
+    log(news);
 }
 
 // ---- handlers

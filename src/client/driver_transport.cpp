@@ -18,7 +18,7 @@ std::unique_ptr<Connection> Driver::make_connection(const protocol::act::Open& o
 }
 
 void Driver::open(const protocol::act::Open& order) {
-    log_.note(order);
+    log(order);
     core_->counters.connects.add();
     dialled_ = order.conn;
     choice_.handle_dialled(loop_.now(), order.target.transport);

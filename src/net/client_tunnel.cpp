@@ -42,7 +42,7 @@ void ClientTunnel::link_opened() {
 
 void ClientTunnel::link_received(std::span<char> bytes) {
     switch (state_) {
-    case State::open: return listener_.tunnel_received(bytes);
+    case State::open: return listener_.link_received(bytes);
     case State::upgrading: return handle_answer(bytes);
     case State::refused:
         if (refusal_->feed(bytes)) abort();
@@ -76,11 +76,11 @@ void ClientTunnel::handle_response(protocol::HttpResponse&& response) {
     if (auto error = check_upgrade(response)) return end_with(std::move(*error));
     reader_ = {}; // and its memory
     state_ = State::open;
-    listener_.tunnel_opened();
+    listener_.link_opened();
 }
 
 std::string_view ClientTunnel::link_output() {
-    return state_ == State::open ? listener_.tunnel_output() : std::string_view();
+    return state_ == State::open ? listener_.link_output() : std::string_view();
 }
 
 // ---- the end
@@ -113,7 +113,7 @@ void ClientTunnel::link_ended(LinkEnd how) {
         how = std::move(end_);
     }
     state_ = State::ended;
-    listener_.tunnel_ended(std::move(how));
+    listener_.link_ended(std::move(how));
 }
 
 } // namespace phx::shell

@@ -24,21 +24,8 @@ namespace phx::shell {
 /// Every state may end. None has a timeout of its own but refused: the connect timeout is the machine's.
 class ClientTunnel final : private ClientLink::Listener {
 public:
-    class Listener {
-    public:
-        /// The server accepted the upgrade.
-        virtual void tunnel_opened() = 0;
-        /// Bytes after the upgrade; they may be changed in place and live until this returns.
-        virtual void tunnel_received(std::span<char> bytes) = 0;
-        /// What is to be written, and how much of it has been.
-        virtual std::string_view tunnel_output() = 0;
-        virtual void tunnel_wrote(std::size_t bytes) = 0;
-        /// Once for each open(), never inside a call of the tunnel, and last. It may destroy the tunnel.
-        virtual void tunnel_ended(LinkEnd) = 0;
-
-    protected:
-        ~Listener() = default;
-    };
+    /// As the link's, from the upgrade on: link_opened() says that the server accepted it.
+    using Listener = ClientLink::Listener;
 
     ClientTunnel(LoopCore&, Listener&);
 
@@ -58,7 +45,7 @@ private:
     void link_opened() override;
     void link_received(std::span<char> bytes) override;
     std::string_view link_output() override;
-    void link_wrote(std::size_t bytes) override { listener_.tunnel_wrote(bytes); }
+    void link_wrote(std::size_t bytes) override { listener_.link_wrote(bytes); }
     void link_ended(LinkEnd) override;
 
     void handle_answer(std::span<char> bytes);

@@ -1,4 +1,5 @@
 #include "tests/client/attempt.hpp"
+#include "tests/client/exchange.hpp"
 #include "tests/support/silent_port.hpp"
 #include "tests/support/tls_files.hpp"
 
@@ -11,18 +12,6 @@
 
 namespace phx::test {
 namespace {
-
-/// A server with TLS or without says that it was reached.
-void works(ScriptedServer& server, const std::string& url, SocketOptions options) {
-    Loop loop;
-    Socket socket(loop, url, std::move(options));
-    auto room = socket.channel("room:1");
-    socket.connect();
-    const Push joined = room.join();
-    Peer peer = server.accept_upgraded();
-    peer.accept_join();
-    EXPECT_TRUE(result_of(joined));
-}
 
 class Directory {
 public:

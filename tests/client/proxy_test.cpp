@@ -1,4 +1,5 @@
 #include "tests/client/attempt.hpp"
+#include "tests/client/exchange.hpp"
 #include "tests/support/connect_proxy.hpp"
 #include "tests/support/tls_files.hpp"
 
@@ -39,24 +40,6 @@ SocketOptions with_proxy(const std::string& proxy) {
     SocketOptions options = quick();
     options.network.proxy = proxy;
     return options;
-}
-
-/// Joins a channel and exchanges a push of a megabyte.
-void works(ScriptedServer& server, const std::string& url, SocketOptions options) {
-    Loop loop;
-    Socket socket(loop, url, std::move(options));
-    auto room = socket.channel("room:1");
-    socket.connect();
-    const Push joined = room.join();
-    Peer peer = server.accept_upgraded();
-    peer.accept_join();
-    EXPECT_TRUE(result_of(joined));
-    const Push pushed = room.push_text("big", '"' + std::string(1u << 20, 'x') + '"');
-    const PhxFrame frame = peer.expect("big");
-    peer.reply(frame, "ok", frame.payload);
-    const auto reply = result_of(pushed);
-    ASSERT_TRUE(reply);
-    EXPECT_EQ(reply->text().size(), (1u << 20) + 2);
 }
 
 /// A name that does not resolve: the proxy has to.

@@ -1,4 +1,5 @@
 #include "tests/client/attempt.hpp"
+#include "tests/client/exchange.hpp"
 #include "tests/support/tls_files.hpp"
 
 #include <cstdlib>
@@ -53,31 +54,10 @@ protected:
         const auto all = errors.all();
         return all.empty() ? Error{} : all.front();
     }
-    /// Joins a channel and exchanges a push.
     void works(const std::string& url, TlsOptions tls) {
-        Loop loop;
         SocketOptions options = quick();
         options.tls = std::move(tls);
-        Socket socket(loop, url, std::move(options));
-        Inbox<Error> errors;
-        socket.on_error([&](const Error& error) { errors.add(error); });
-        auto room = socket.channel("room:1");
-        socket.connect();
-        const Push joined = room.join();
-        Peer peer = serving->accept_upgraded();
-        peer.accept_join();
-        EXPECT_TRUE(result_of(joined));
-        const Push pushed = room.push_text("big", '"' + std::string(1u << 20, 'x') + '"');
-        const PhxFrame frame = peer.expect("big");
-        peer.reply(frame, "ok", frame.payload);
-        const auto reply = result_of(pushed);
-        ASSERT_TRUE(reply);
-        EXPECT_EQ(reply->text().size(), (1u << 20) + 2);
-        EXPECT_TRUE(errors.all().empty());
-        // Before the peer goes: it would come again, and the next test would find it waiting.
-        socket.disconnect();
-        while (peer.receive().opcode != 8) {
-        }
+        test::works(*serving, url, std::move(options));
     }
 
     TlsFiles files;
