@@ -32,7 +32,8 @@ private:
 /// A function of this program that is asked for a value each time it is needed. Either of
 /// - `T()` or `Result<T>()`: answers at once; what it throws is a failure;
 /// - `void(Answer<T>)`: answers when it can, from any thread (a token that must be fetched).
-/// It is asked on the loop thread, one question at a time: while an answer is out, it is not asked again.
+/// It is asked on the loop thread, one question at a time: while an answer is out, it is not asked again, but
+/// after a `disconnect()`, which makes that answer count for nothing.
 template <class T> class Provider {
     template <class F>
     static constexpr bool answers_later = std::is_invocable_v<F&, Answer<T>> && !std::is_same_v<F, Provider>;
