@@ -37,4 +37,8 @@ bool is_field_token(std::string_view text) noexcept {
     });
 }
 
+void append_field(std::string& head, std::string_view name, std::string_view value) {
+    head.append(name).append(": ").append(value).append("\r\n");
+}
+
 } // namespace phx::protocol

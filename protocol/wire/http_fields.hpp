@@ -1,5 +1,6 @@
 #pragma once
 
+#include <string>
 #include <string_view>
 
 namespace phx::protocol {
@@ -15,5 +16,8 @@ bool list_has_token(std::string_view list, std::string_view token) noexcept;
 
 /// RFC 9110 section 5.6.2: what names of headers and methods are made of.
 bool is_field_token(std::string_view) noexcept;
+
+/// `Name: value\r\n`
+void append_field(std::string& head, std::string_view name, std::string_view value);
 
 } // namespace phx::protocol

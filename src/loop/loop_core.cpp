@@ -354,8 +354,9 @@ Flushable::~Flushable() {
 }
 
 void LoopCore::add_member(std::shared_ptr<LoopMember> member) {
-    members_.push_back(member);
-    if (phase_ != Phase::running) member->loop_stopping(); // finish() has told the others
+    LoopMember& added = *member; // which the list keeps until the turn ends, whatever it does
+    members_.push_back(std::move(member));
+    if (phase_ != Phase::running) added.loop_stopping(); // finish() has told the others
 }
 
 void LoopCore::remove_member(const LoopMember& member) {

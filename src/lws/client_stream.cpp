@@ -20,7 +20,7 @@ struct ClientStreamCallbacks {
     /// What came before a reset. libuv reports the error of the socket only, and libwebsockets then reads no
     /// more: the reason that a server gave before it crashed or hung up on what we wrote would be lost.
     static void read_rest(int descriptor, ClientStream::Listener& listener) {
-        std::array<char, 16 * 1024> bytes;
+        std::array<char, 16u << 10> bytes;
         constexpr int most_rounds = 1024; // more than a receive buffer: it is no longer what came before
         for (int round = 0; round < most_rounds; ++round) {
             const auto count = ::recv(descriptor, bytes.data(), bytes.size(), MSG_DONTWAIT);

@@ -13,8 +13,8 @@ namespace phx::shell {
 namespace {
 
 constexpr auto last_words = std::chrono::seconds(1);     // for output that is still to be written
-constexpr std::size_t max_encrypted_at_once = 64 * 1024; // kept when the system does not take it
-constexpr std::size_t max_pending_bytes = 256 * 1024;    // encrypted: ours, and answers of TLS itself
+constexpr std::size_t max_encrypted_at_once = 64u << 10; // kept when the system does not take it
+constexpr std::size_t max_pending_bytes = 256u << 10;    // encrypted: ours, and answers of TLS itself
 
 } // namespace
 
@@ -125,7 +125,7 @@ void ClientLink::stream_received(std::span<char> bytes) {
 }
 
 void ClientLink::receive_encrypted(std::span<char> bytes) {
-    std::array<char, 16 * 1024> plain; // a record
+    std::array<char, 16u << 10> plain; // a record
     while (!bytes.empty() && state_ != State::ended) {
         // In pieces: the memory that OpenSSL reads from grows and never shrinks.
         const std::span<char> piece = bytes.first(std::min(bytes.size(), plain.size()));
@@ -209,7 +209,7 @@ void ClientLink::say(std::string_view bytes) {
 }
 
 bool ClientLink::write_pending() {
-    constexpr std::size_t max_idle_bytes = 4 * 1024; // what an idle connection may keep
+    constexpr std::size_t max_idle_bytes = 4u << 10; // what an idle connection may keep
     if (pending_.empty()) return true;
     pending_.erase(0, stream_.write(pending_));
     if (pending_.empty() && pending_.capacity() > max_idle_bytes) pending_ = {};

@@ -10,7 +10,7 @@
 namespace phx::shell {
 namespace {
 
-constexpr std::size_t max_head_bytes = 16 * 1024; // that servers take
+constexpr std::size_t max_head_bytes = 16u << 10; // that servers take
 
 } // namespace
 

@@ -17,7 +17,7 @@ std::string ClientTunnel::request_head() const {
     head += "Sec-WebSocket-Key: " + key_ + "\r\n";
     if (!target_.subprotocols.empty()) head += "Sec-WebSocket-Protocol: " + target_.subprotocols + "\r\n";
     if (!target_.has_header("User-Agent")) head += "User-Agent: phx/" PHX_VERSION_STRING "\r\n";
-    for (const auto& [name, value] : target_.headers) head += name + ": " + value + "\r\n";
+    for (const auto& [name, value] : target_.headers) protocol::append_field(head, name, value);
     return head + "\r\n";
 }
 

@@ -39,9 +39,9 @@ std::string HttpClient::bytes_of(const HttpRequest& request) const {
     std::string bytes = std::string(request.method) + ' ' + request.target + " HTTP/1.1\r\n";
     if (!target_.has_header("Host")) bytes += "Host: " + target_.url.host_header() + "\r\n";
     if (!target_.has_header("User-Agent")) bytes += "User-Agent: phx/" PHX_VERSION_STRING "\r\n";
-    for (const auto& [name, value] : request.headers) bytes += name + ": " + value + "\r\n";
+    for (const auto& [name, value] : request.headers) protocol::append_field(bytes, name, value);
     for (const auto& [name, value] : target_.headers) {
-        if (!is_ours(name)) bytes += name + ": " + value + "\r\n";
+        if (!is_ours(name)) protocol::append_field(bytes, name, value);
     }
     if (request.method != "GET") bytes += "Content-Length: " + std::to_string(request.body.size()) + "\r\n";
     return bytes + "\r\n" + request.body;

@@ -8,7 +8,7 @@
 namespace phx::shell {
 namespace {
 
-constexpr std::size_t max_body_bytes = 16 * 1024;
+constexpr std::size_t max_body_bytes = 16u << 10;
 
 } // namespace
 

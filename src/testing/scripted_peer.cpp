@@ -57,7 +57,7 @@ void Peer::State::take_request() {
         if (refusal_->retry_after) {
             refused.extra_headers = "retry-after: " + std::to_string(refusal_->retry_after->count()) + "\r\n";
         }
-        return answer(std::move(refused));
+        return answer(refused);
     }
     shell::Routed routed = shell::route(request, endpoints_);
     if (const auto* const other = std::get_if<shell::HttpAnswer>(&routed)) return answer(*other);
@@ -71,7 +71,7 @@ void Peer::State::take_request() {
     if (!rest.empty()) receive(rest);
 }
 
-void Peer::State::answer(shell::HttpAnswer http_answer) {
+void Peer::State::answer(const shell::HttpAnswer& http_answer) {
     std::string out;
     shell::append_http_answer(out, http_answer, shell::BodyPart::send, shell::AfterAnswer::close);
     stream_->write(out);

@@ -39,7 +39,7 @@ private:
     void attach();
     void receive(std::span<char>);
     void take_request();
-    void answer(shell::HttpAnswer);
+    void answer(const shell::HttpAnswer&);
     void poll();
     void run(protocol::Opcode, std::string_view message);
     void settle();
