@@ -103,6 +103,9 @@ public:
     HandlerId on_any(Function<void(const Message&)>);
     /// `why` is set when the channel failed or was closed by the server; it is valid during the call.
     HandlerId on_state(Function<void(ChannelState from, ChannelState to, const Error* why)>);
+    /// Each join was answered with ok, also the rejoins, which have no push (phoenix.js:
+    /// `join().receive("ok")`); after `on_state`.
+    HandlerId on_joined(Function<void(const Reply&)>);
     /// The channel is joined again after having been `offline`: messages of that time were missed.
     HandlerId on_gap(Function<void(Millis offline)>);
     /// Answers the requests of the server for this method ("rpc:request", protocol/README.md). A handler for

@@ -138,6 +138,7 @@ void ClientMachine::State::handle_join_ok(TimePoint now, ChannelMachine& channel
     const auto gap = channel.handle_joined(now);
     change_channel(channel, from);
     if (gap) out.add(event::Gap{channel.id(), *gap});
+    out.add(event::Joined{channel.id(), reply});
     finish_all(channel.pushes, Which::joins, reply);
     flush(now, channel);
 }

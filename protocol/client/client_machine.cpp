@@ -71,9 +71,14 @@ PushId ClientMachine::join(TimePoint now, ChannelId id, Duration timeout) {
 
 PushId ClientMachine::push(TimePoint now, ChannelId id, std::string_view event, Opcode kind,
                            std::string_view payload, Duration timeout) {
+    return push(now, id, {event, kind, payload}, Expects::reply, timeout);
+}
+
+PushId ClientMachine::push(TimePoint now, ChannelId id, const PushContent& content, Expects expects,
+                           Duration timeout) {
     state_->out.begin();
     ChannelMachine* channel = state_->find(id);
-    return channel ? state_->push(now, *channel, event, kind, payload, timeout)
+    return channel ? state_->push(now, *channel, content, expects, timeout)
                    : state_->fail_now(dead_channel());
 }
 
@@ -82,7 +87,7 @@ Result<void> ClientMachine::send(TimePoint now, ChannelId id, std::string_view e
     state_->out.begin();
     ChannelMachine* channel = state_->find(id);
     if (channel == nullptr) return Failure{dead_channel()};
-    return state_->send(now, *channel, event, kind, payload);
+    return state_->send(now, *channel, {event, kind, payload});
 }
 
 PushId ClientMachine::leave(TimePoint now, ChannelId id, Duration timeout) {

@@ -55,6 +55,7 @@ public:
     PushId join(TimePoint now, ChannelId, Duration timeout = Duration{0});
     PushId push(TimePoint now, ChannelId, std::string_view event, Opcode, std::string_view payload,
                 Duration timeout = Duration{0});
+    PushId push(TimePoint now, ChannelId, const PushContent&, Expects, Duration timeout = Duration{0});
     /// No reply is expected and nothing waits. Errors: not_joined, buffer_full, field_too_long,
     /// invalid_payload.
     Result<void> send(TimePoint now, ChannelId, std::string_view event, Opcode, std::string_view payload);

@@ -14,71 +14,78 @@ bool can_push(const ChannelMachine& channel) noexcept {
 
 } // namespace
 
-PushId ClientMachine::State::push(TimePoint now, ChannelMachine& channel, std::string_view event, Opcode kind,
-                                  std::string_view payload, Duration timeout) {
+PushId ClientMachine::State::push(TimePoint now, ChannelMachine& channel, const PushContent& content,
+                                  Expects expects, Duration timeout) {
     if (!can_push(channel)) return fail_now(make_error(Errc::not_joined, "the channel is not joined"));
     if (is_full()) return fail_now(make_error(Errc::buffer_full, "too many pushes are waiting"));
-    if (const auto fit = check(channel, event, kind, payload); !fit) return fail_now(fit.error());
+    if (const auto fit = check(channel, content); !fit) return fail_now(fit.error());
     if (channel.state() == ChannelState::joined) {
         const std::uint64_t ref = refs.next();
-        if (const auto sent = send_push(channel, ref, event, kind, payload); !sent)
-            return fail_now(sent.error());
+        if (const auto sent = send_push(channel, ref, content); !sent) return fail_now(sent.error());
+        if (expects == Expects::nothing) return finish_now(done());
         const PushId id = pushes.add(PushKind::push, channel.id(), channel.pushes, deadline_of(now, timeout));
         pushes.mark_sent(id, ref, now);
         return id;
     }
-    const auto id = buffer(now, channel, PushKind::push, event, kind, payload, timeout);
+    const PushKind kind = expects == Expects::reply ? PushKind::push : PushKind::tell;
+    const auto id = buffer(now, channel, kind, content, timeout);
     return id ? *id : fail_now(id.error());
 }
 
 /// A ref is sent all the same, as phoenix.js does: a server that replies to a push without one crashes its
 /// channel.
-Result<void> ClientMachine::State::send(TimePoint now, ChannelMachine& channel, std::string_view event,
-                                        Opcode kind, std::string_view payload) {
+Result<void> ClientMachine::State::send(TimePoint now, ChannelMachine& channel, const PushContent& content) {
     if (!can_push(channel)) return phx::fail(Errc::not_joined, "the channel is not joined");
-    if (auto fit = check(channel, event, kind, payload); !fit) return fit;
-    if (channel.state() == ChannelState::joined) return send_push(channel, refs.next(), event, kind, payload);
+    if (auto fit = check(channel, content); !fit) return fit;
+    if (channel.state() == ChannelState::joined) return send_push(channel, refs.next(), content);
     if (is_full()) return phx::fail(Errc::buffer_full, "too many pushes are waiting");
-    const auto id = buffer(now, channel, PushKind::send, event, kind, payload, config.timeout);
+    const auto id = buffer(now, channel, PushKind::send, content, config.timeout);
     if (!id) return Failure{id.error()};
     return {};
 }
 
 /// What sending would refuse is refused when pushing, also when the push is sent later.
-Result<void> ClientMachine::State::check(const ChannelMachine& channel, std::string_view event, Opcode kind,
-                                         std::string_view payload) {
-    if (!is_valid_text(event)) return phx::fail(Errc::invalid_utf8, "the event is not UTF-8");
-    if (kind == Opcode::text && !payload.empty()) {
-        if (auto valid = check_json(payload, config.limits.max_depth); !valid) return valid;
+Result<void> ClientMachine::State::check(const ChannelMachine& channel, const PushContent& content) {
+    if (!is_valid_text(content.event) || (content.user_event && !is_valid_text(*content.user_event))) {
+        return phx::fail(Errc::invalid_utf8, "the event is not UTF-8");
+    }
+    if (content.kind == Opcode::text && !content.payload.empty()) {
+        if (auto valid = check_json(content.payload, config.limits.max_depth); !valid) return valid;
     }
     if (channel.state() == ChannelState::joined) return {}; // encoding it checks the rest
     const std::size_t begin = out.bytes().size();
     const RefToken ref(foreign_ref); // the longest there is
-    const auto trial = build_push(config.vsn, {channel.topic(), ref.token(), ref.token()}, event, kind,
-                                  kind == Opcode::text ? "{}" : "", out.bytes());
+    PushContent small = content;
+    small.payload = content.kind == Opcode::text ? "{}" : "";
+    const auto trial = append_push({channel.topic(), ref.token(), ref.token()}, small);
     out.bytes().resize(begin);
     if (!trial) return Failure{trial.error()};
     return {};
 }
 
 Result<void> ClientMachine::State::send_push(const ChannelMachine& channel, std::uint64_t ref,
-                                             std::string_view event, Opcode kind, std::string_view payload) {
+                                             const PushContent& content) {
     const std::size_t begin = out.bytes().size();
     const auto opcode =
-        build_push(config.vsn, {channel.topic(), RefToken(channel.join_ref()).token(), RefToken(ref).token()},
-                   event, kind, payload, out.bytes());
+        append_push({channel.topic(), RefToken(channel.join_ref()).token(), RefToken(ref).token()}, content);
     if (!opcode) return Failure{opcode.error()};
     out.add_send(conn_id(), *opcode, begin);
     return {};
 }
 
+Result<Opcode> ClientMachine::State::append_push(const Address& address, const PushContent& content) {
+    if (!content.user_event) {
+        return build_push(config.vsn, address, content.event, content.kind, content.payload, out.bytes());
+    }
+    return build_user_push(config.vsn, address, *content.user_event, {}, content.kind, content.payload,
+                           out.bytes());
+}
+
 Result<PushId> ClientMachine::State::buffer(TimePoint now, ChannelMachine& channel, PushKind why,
-                                            std::string_view event, Opcode kind, std::string_view payload,
-                                            Duration timeout) {
-    if (const auto room = make_room(channel, event.size() + payload.size()); !room)
-        return Failure{room.error()};
+                                            const PushContent& content, Duration timeout) {
+    if (const auto room = make_room(channel, content.bytes()); !room) return Failure{room.error()};
     const PushId id = pushes.add(why, channel.id(), channel.pushes, deadline_of(now, timeout));
-    channel.waiting.add({id, std::string(event), kind, std::string(payload)});
+    channel.waiting.add({id, content});
     return id;
 }
 
@@ -105,8 +112,8 @@ void ClientMachine::State::flush(TimePoint now, ChannelMachine& channel) {
             continue;
         }
         const std::uint64_t ref = refs.next();
-        const auto sent = send_push(channel, ref, push.event, push.kind, push.payload);
-        if (record.kind == PushKind::send || !sent) {
+        const auto sent = send_push(channel, ref, push.content());
+        if (record.kind != PushKind::push || !sent) {
             finish(push.id, sent ? done() : failed(sent.error()));
         } else {
             pushes.mark_sent(push.id, ref, now);
@@ -150,7 +157,9 @@ PushId ClientMachine::State::fail_now(Error error) { return finish_now(failed(st
 
 void ClientMachine::State::finish(PushId id, PushOutcome outcome) {
     const PushRecord record = pushes.take(id);
-    const bool buffered = record.ref == 0 && (record.kind == PushKind::push || record.kind == PushKind::send);
+    const bool is_of_user =
+        record.kind == PushKind::push || record.kind == PushKind::tell || record.kind == PushKind::send;
+    const bool buffered = record.ref == 0 && is_of_user;
     if (buffered) find(record.channel)->waiting.remove(id);
     if (record.kind != PushKind::send) {
         out.add(event::PushFinished{id, std::move(outcome)});

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "phx/protocol/builders.hpp"
 #include "phx/protocol/codec.hpp"
 #include "phx/protocol/ref_counter.hpp"
 #include "protocol/client/channel_machine.hpp"
@@ -94,19 +95,16 @@ struct ClientMachine::State {
     void drop_attempt(ChannelMachine&);
 
     // ---- pushes
-    PushId push(TimePoint now, ChannelMachine&, std::string_view event, Opcode, std::string_view payload,
-                Duration);
-    Result<void> send(TimePoint now, ChannelMachine&, std::string_view event, Opcode,
-                      std::string_view payload);
+    PushId push(TimePoint now, ChannelMachine&, const PushContent&, Expects, Duration);
+    Result<void> send(TimePoint now, ChannelMachine&, const PushContent&);
     PushId ping(TimePoint now, Duration timeout);
     void cancel(PushId);
     std::uint64_t send_heartbeat();
-    Result<void> check(const ChannelMachine&, std::string_view event, Opcode, std::string_view payload);
+    Result<void> check(const ChannelMachine&, const PushContent&);
     Result<void> make_room(ChannelMachine&, std::size_t bytes);
-    Result<PushId> buffer(TimePoint now, ChannelMachine&, PushKind, std::string_view event, Opcode,
-                          std::string_view payload, Duration timeout);
-    Result<void> send_push(const ChannelMachine&, std::uint64_t ref, std::string_view event, Opcode,
-                           std::string_view payload);
+    Result<PushId> buffer(TimePoint now, ChannelMachine&, PushKind, const PushContent&, Duration timeout);
+    Result<void> send_push(const ChannelMachine&, std::uint64_t ref, const PushContent&);
+    Result<Opcode> append_push(const Address&, const PushContent&);
     void flush(TimePoint now, ChannelMachine&);
     PushId finish_now(PushOutcome outcome);
     PushId fail_now(Error error);

@@ -5,6 +5,7 @@
 #include "phx/protocol/frame.hpp"
 #include "protocol/clock.hpp"
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -65,6 +66,22 @@ struct PushOutcome {
     Duration elapsed{0};            ///< from sending to the reply; zero if it was never sent
 };
 
+/// What a push carries.
+struct PushContent {
+    std::string_view event = {};
+    Opcode kind = Opcode::text;
+    std::string_view payload = {};
+    /// Set: a Supabase broadcast of this event, as binary kind 3, or over v1 as JSON; `event` is "broadcast".
+    std::optional<std::string_view> user_event = {};
+
+    std::size_t bytes() const noexcept {
+        return event.size() + payload.size() + user_event.value_or(std::string_view()).size();
+    }
+};
+
+/// Whether a push waits for an answer. One that expects none finishes well as soon as it is sent.
+enum class Expects : std::uint8_t { reply, nothing };
+
 /// Orders: the shell carries them out in this order.
 namespace act {
 /// Find out what to dial (tokens, params), then call handle_prepared(). Only when ClientConfig::ask_target is
@@ -109,6 +126,11 @@ struct ChannelChanged {
     ChannelState to;
     std::optional<Error> why = {}; ///< when to == errored, or closed by the server
 };
+/// A join, or a rejoin, was answered with ok; after its ChannelChanged and Gap.
+struct Joined {
+    ChannelId channel;
+    PushOutcome reply;
+};
 struct MessageArrived {
     ChannelId channel;
     FrameView frame;
@@ -142,7 +164,7 @@ struct Gap {
 
 using Output =
     std::variant<act::Prepare, act::Open, act::Send, act::Close, act::PrepareJoin, event::SocketChanged,
-                 event::ChannelChanged, event::MessageArrived, event::Unclaimed, event::PushFinished,
-                 event::HeartbeatChanged, event::FrameDropped, event::Gap>;
+                 event::ChannelChanged, event::Joined, event::MessageArrived, event::Unclaimed,
+                 event::PushFinished, event::HeartbeatChanged, event::FrameDropped, event::Gap>;
 
 } // namespace phx::protocol

@@ -15,6 +15,7 @@ namespace phx::protocol {
 /// and a leave go on when whoever asked for them gives up, and rejoins have nobody who asked.
 enum class PushKind : std::uint8_t {
     push,
+    tell,          ///< expects no reply: in here while it waits for the join
     send,          ///< accepted by send(), waiting for the join; nobody is told unless it is dropped
     join,          ///< waits for the join attempt of its channel
     leave,         ///< waits for the leave attempt of its channel

@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <deque>
+#include <optional>
 #include <string>
 
 namespace phx::protocol {
@@ -14,8 +15,13 @@ struct BufferedPush {
     std::string event = {};
     Opcode kind = Opcode::text;
     std::string payload = {};
+    std::optional<std::string> user_event = {};
 
-    std::size_t bytes() const noexcept { return event.size() + payload.size(); }
+    BufferedPush(PushId push, const PushContent& content)
+        : id(push), event(content.event), kind(content.kind), payload(content.payload),
+          user_event(content.user_event) {}
+    PushContent content() const noexcept { return {event, kind, payload, user_event}; }
+    std::size_t bytes() const noexcept { return content().bytes(); }
 };
 
 /// What waits for the join of its channel, in order, bounded by number and bytes.

@@ -44,7 +44,7 @@ public:
     void remove_channel(ChannelCore&);
     void join(ChannelCore&, const PushPtr&, Duration timeout);
     void leave(ChannelCore&, const PushPtr&, Duration timeout);
-    void push(ChannelCore&, const PushPtr&, std::string_view event, Opcode, std::string_view payload,
+    void push(ChannelCore&, const PushPtr&, const protocol::PushContent&, protocol::Expects,
               Duration timeout);
     void send(ChannelCore&, std::string_view event, Opcode, std::string_view payload);
     Result<void> respond(ChannelCore&, const RpcAnswer&);
@@ -122,6 +122,7 @@ private:
 
     void tell(protocol::event::SocketChanged&);
     void tell(protocol::event::ChannelChanged&);
+    void tell(protocol::event::Joined&);
     void tell(protocol::event::MessageArrived&);
     void tell(protocol::event::Unclaimed&);
     void tell(protocol::event::PushFinished&);
@@ -130,6 +131,9 @@ private:
     void tell(protocol::event::Gap&);
     template <class Other> void tell(Other&) {} // orders
 
+    template <class Call> static void tell_observer(const ChannelCore& channel, Call call) {
+        if (const auto observer = channel.observer) call(*observer); // it may let go of itself
+    }
     void note_frame(Direction, Opcode, std::string_view frame);
     /// The logger is the user's: it may be gone with the Socket.
     template <class... What> void log(const What&... what) {

@@ -108,12 +108,12 @@ void Driver::leave(ChannelCore& channel, const PushPtr& state, Duration timeout)
     wait_for(machine_.leave(loop_.now(), channel.id, timeout), state);
 }
 
-void Driver::push(ChannelCore& channel, const PushPtr& state, std::string_view event, Opcode opcode,
-                  std::string_view payload, Duration timeout) {
+void Driver::push(ChannelCore& channel, const PushPtr& state, const protocol::PushContent& content,
+                  protocol::Expects expects, Duration timeout) {
     if (is_cancelled(*state)) return;
     add_channel(channel);
     if (!channel.is_known) return state->finish(fail(Errc::not_joined, "the channel was removed").error);
-    wait_for(machine_.push(loop_.now(), channel.id, event, opcode, payload, timeout), state);
+    wait_for(machine_.push(loop_.now(), channel.id, content, expects, timeout), state);
 }
 
 void Driver::send(ChannelCore& channel, std::string_view event, Opcode opcode, std::string_view payload) {

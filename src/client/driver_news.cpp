@@ -98,16 +98,31 @@ void Driver::tell(protocol::event::SocketChanged& news) {
 void Driver::tell(protocol::event::ChannelChanged& news) {
     ChannelCore* const channel = find(news.channel);
     if (!channel) return;
+    tell_observer(*channel, [&](ChannelObserver& observer) {
+        observer.channel_changed(static_cast<phx::ChannelState>(news.from),
+                                 static_cast<phx::ChannelState>(news.to), news.why ? &*news.why : nullptr);
+    });
     core_->notify(channel->changed, static_cast<phx::ChannelState>(news.from),
                   static_cast<phx::ChannelState>(news.to),
                   static_cast<const Error*>(news.why ? &*news.why : nullptr));
     channel->rpc.retry_waiting(*channel);
 }
 
+void Driver::tell(protocol::event::Joined& news) {
+    ChannelCore* const channel = find(news.channel);
+    if (!channel || (!channel->observer && channel->joined.empty())) return;
+    const protocol::PushOutcome& reply = news.reply;
+    const Reply answer(std::string(reply.status), reply.kind, std::string(reply.response),
+                       Micros(reply.elapsed));
+    tell_observer(*channel, [&](ChannelObserver& observer) { observer.channel_joined(answer); });
+    core_->notify(channel->joined, answer);
+}
+
 void Driver::tell(protocol::event::MessageArrived& news) {
     const Message message(news.frame, news.kind);
     core_->counters.messages.add();
     if (ChannelCore* const channel = find(news.channel)) {
+        tell_observer(*channel, [&](ChannelObserver& observer) { observer.channel_received(message); });
         const bool is_request = message.event() == protocol::rpc_request_event;
         if (is_request && channel->rpc.is_serving()) channel->rpc.receive(*channel, message);
         const auto handlers = channel->by_event.find(message.event());
@@ -142,7 +157,10 @@ void Driver::tell(protocol::event::FrameDropped& news) { core_->report(std::move
 
 void Driver::tell(protocol::event::Gap& news) {
     ChannelCore* const channel = find(news.channel);
-    if (channel) core_->notify(channel->gap, std::chrono::duration_cast<Millis>(news.offline));
+    if (!channel) return;
+    const auto offline = std::chrono::duration_cast<Millis>(news.offline);
+    tell_observer(*channel, [&](ChannelObserver& observer) { observer.channel_missed(offline); });
+    core_->notify(channel->gap, offline);
 }
 
 } // namespace phx::shell

@@ -12,6 +12,7 @@ void ChannelCore::sweep() {
     std::erase_if(by_event, [](const auto& entry) { return entry.second.empty(); });
     any.sweep();
     changed.sweep();
+    joined.sweep();
     gap.sweep();
     rpc.sweep();
 }
@@ -20,7 +21,9 @@ void ChannelCore::clear_handlers() {
     by_event.clear();
     any.clear();
     changed.clear();
+    joined.clear();
     gap.clear();
+    observer.reset();
     rpc.clear();
     params_provider = nullptr;
     options.should_rejoin = nullptr;

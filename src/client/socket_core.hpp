@@ -32,6 +32,17 @@ struct StringHash {
     }
 };
 
+/// A layer above a channel (Supabase's): told before the handlers are, and on the loop thread whatever
+/// LoopOptions::dispatch says. It must not throw.
+class ChannelObserver {
+public:
+    virtual ~ChannelObserver() = default;
+    virtual void channel_joined(const Reply&) = 0;
+    virtual void channel_received(const Message&) = 0;
+    virtual void channel_changed(ChannelState from, ChannelState to, const Error* why) = 0;
+    virtual void channel_missed(Millis offline) = 0;
+};
+
 /// What the handles of one channel share. The first part belongs to every thread, the second to the loop
 /// thread.
 class ChannelCore : public std::enable_shared_from_this<ChannelCore> {
@@ -57,7 +68,9 @@ public:
     std::unordered_map<std::string, MessageHandlers, StringHash, std::equal_to<>> by_event;
     MessageHandlers any;
     HandlerList<void(ChannelState, ChannelState, const Error*)> changed;
+    HandlerList<void(const Reply&)> joined;
     HandlerList<void(Millis)> gap;
+    std::shared_ptr<ChannelObserver> observer;
     RpcService rpc;
     Provider<std::string> params_provider;
     std::uint64_t provider_number = 0; // answers of an older one are ignored

@@ -247,6 +247,22 @@ TEST_F(JoinedChannel, RejoinsAfterACrash) {
                                       {joined, errored}, {errored, joining}, {joining, joined}}));
 }
 
+TEST_F(JoinedChannel, TellsWhatEachJoinWasAnsweredWith) {
+    Inbox<std::string> answers;
+    room.on_joined([&](const Reply& reply) {
+        EXPECT_EQ(reply.status(), "ok");
+        EXPECT_EQ(room.state(), ChannelState::joined);
+        answers.add(std::string(reply.text()));
+    });
+    settle(); // the handler is there
+    for (int n = 2; n <= 3; ++n) {
+        peer->send_phx(join.join_ref, join.ref, "room:1", "phx_error", json::object());
+        join = peer->expect("phx_join");
+        peer->reply(join, "ok", {{"n", n}});
+        EXPECT_EQ(answers.wait_for(static_cast<std::size_t>(n - 1)).back(), json({{"n", n}}).dump());
+    }
+}
+
 TEST_F(JoinedChannel, EvaluatesParamsAtEveryJoin) {
     room.set_params([&] { return Json{{"call", ++calls}}; });
     peer->send_phx(join.join_ref, join.ref, "room:1", "phx_error", json::object());

@@ -91,6 +91,7 @@ private:
     void note(const protocol::event::HeartbeatChanged&) { wire_.delivered(); }
     void note(const protocol::event::FrameDropped&);
     void note(const protocol::event::Gap&);
+    void note(const protocol::event::Joined&) {}
 
     void made(protocol::PushId, Duration timeout, std::uint64_t tag = 0, protocol::ChannelId = {});
     void say(const std::string&) const;

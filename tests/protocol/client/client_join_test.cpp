@@ -330,5 +330,20 @@ TEST(ClientChannels, AsksAgainWhenTheAnswerCameWithoutAConnection) {
     EXPECT_EQ(d.take(), (Lines{"socket connecting -> open", "prepare_join room:a attempt 0"}));
 }
 
+TEST(ClientJoin, TellsWhatEachJoinAndRejoinWasAnsweredWith) {
+    ClientDriver d = open_driver();
+    d.prints_joined = true;
+    const ChannelId c = d.add("t");
+    d.join(c);
+    d.take();
+    d.reply("1", "1", "t", "ok", R"({"n":1})");
+    EXPECT_EQ(d.take(), (Lines{"t joining -> joined", R"(joined t {"n":1})", R"(p1 ok {"n":1})"}));
+    d.receive(R"(["1","1","t","phx_error",{}])");
+    d.advance(1s);
+    d.take();
+    d.reply("2", "2", "t", "ok", R"({"n":2})");
+    EXPECT_EQ(d.take(), (Lines{"t joining -> joined", "gap t 1000 ms", R"(joined t {"n":2})"}));
+}
+
 } // namespace
 } // namespace phx::protocol::testing

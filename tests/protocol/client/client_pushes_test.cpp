@@ -1,5 +1,6 @@
 #include "tests/support/client_driver.hpp"
 
+#include <algorithm>
 #include <gtest/gtest.h>
 
 namespace phx::protocol::testing {
@@ -37,6 +38,76 @@ TEST(ClientPushes, SendsAndReceivesBinary) {
                                11),
               Opcode::binary);
     EXPECT_EQ(d.take(), (Lines{"p2 ok <07>"}));
+}
+
+TEST(ClientPushes, ABroadcastIsOfKind3AndItsTextReplyFinishesIt) {
+    ClientDriver d = open_driver();
+    const ChannelId c = joined(d, "t", "1");
+    d.push(c, {"broadcast", Opcode::binary, std::string_view("\0\xff", 2), "move"});
+    d.push(c, {"broadcast", Opcode::text, R"({"x":1})", "move"});
+    EXPECT_EQ(d.take(), (Lines{"send binary <03><01><01><01><04><00><00>12tmove<00><ff>",
+                               R"(send binary <03><01><01><01><04><00><01>13tmove{"x":1})"}));
+    d.reply("1", "2", "t");
+    EXPECT_EQ(d.take(), (Lines{"p2 ok {}"}));
+}
+
+TEST(ClientPushes, OverVersion1ABroadcastIsJsonAndBytesAreRefused) {
+    ClientConfig config = exact_config();
+    config.vsn = Vsn::v1;
+    ClientDriver d = open_driver(config);
+    const ChannelId c = d.add("t");
+    d.join(c);
+    d.receive(R"({"topic":"t","event":"phx_reply","payload":{"status":"ok","response":{}},"ref":"1"})");
+    d.take();
+    d.push(c, {"broadcast", Opcode::text, R"({"x":1})", "mo\"ve"});
+    d.push(c, {"broadcast", Opcode::binary, "x", "move"});
+    const Lines out = d.take();
+    ASSERT_EQ(out.size(), 2u);
+    EXPECT_NE(out[0].find(R"("payload":{"type":"broadcast","event":"mo\"ve","payload":{"x":1}})"),
+              std::string::npos)
+        << out[0];
+    EXPECT_EQ(out[1], "p3 invalid payload");
+}
+
+TEST(ClientPushes, ABroadcastThatNoFrameHoldsIsRefusedAtOnceAlsoBeforeTheJoin) {
+    ClientDriver d = open_driver();
+    const ChannelId c = d.add("t");
+    d.join(c);
+    d.take();
+    d.push(c, {"broadcast", Opcode::text, "{}", std::string(256, 'e')});
+    d.push(c, {"broadcast", Opcode::text, "{}", "\xff"});
+    d.push(c, {"broadcast", Opcode::text, "{", "e"});
+    EXPECT_EQ(d.take(), (Lines{"p2 field too long", "p3 invalid UTF-8", "p4 invalid payload"}));
+}
+
+TEST(ClientPushes, OneThatExpectsNoReplyFinishesWhenItIsSent) {
+    ClientDriver d = open_driver();
+    const ChannelId c = d.add("t");
+    d.join(c);
+    d.take();
+    d.push(c, {"e", Opcode::text, "1"}, Expects::nothing);
+    d.push(c, {"broadcast", Opcode::text, "2", "e"}, Expects::nothing);
+    EXPECT_EQ(d.take(), Lines{}) << "they wait for the join";
+    d.reply("1", "1", "t");
+    EXPECT_EQ(d.take(), (Lines{"t joining -> joined", "p1 ok {}", R"(send ["1","2","t","e",1])", "p2 ok {}",
+                               "send binary <03><01><01><01><01><00><01>13te2", "p3 ok {}"}));
+    d.push(c, {"e", Opcode::text, "3"}, Expects::nothing);
+    EXPECT_EQ(d.take(), (Lines{R"(send ["1","4","t","e",3])", "p4 ok {}"}));
+    d.expect_all_finished();
+}
+
+TEST(ClientPushes, OneThatExpectsNoReplyTimesOutOrEndsWithItsChannelWhileItWaits) {
+    ClientDriver d = open_driver();
+    const ChannelId c = d.add("t");
+    d.join(c, 20s);
+    d.push(c, {"e", Opcode::text, "1"}, Expects::nothing);
+    d.take();
+    d.advance(10s);
+    EXPECT_EQ(d.take().back(), "p2 timeout");
+    d.push(c, {"e", Opcode::text, "1"}, Expects::nothing);
+    d.leave(c);
+    EXPECT_NE(std::ranges::count(d.take(), "p3 channel closed"), 0);
+    d.expect_all_finished();
 }
 
 TEST(ClientPushes, ReportsRejectionWithItsReply) {

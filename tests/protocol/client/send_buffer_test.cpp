@@ -5,8 +5,8 @@
 namespace phx::protocol {
 namespace {
 
-BufferedPush push(std::uint64_t id, std::string payload) {
-    return {PushId{id}, "e", Opcode::text, std::move(payload)};
+BufferedPush push(std::uint64_t id, std::string_view payload) {
+    return {PushId{id}, {"e", Opcode::text, payload}};
 }
 
 TEST(SendBuffer, GivesBackWhatItGotInOrder) {
