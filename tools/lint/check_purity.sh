@@ -13,6 +13,8 @@ intrinsics='emmintrin\.h'
 ours='protocol/[a-z0-9_/]+\.hpp|phx/(error|result|export)\.hpp|phx/protocol/[a-z0-9_]+\.hpp'
 # Plain values that the server's core shares with its users.
 server_values='phx/server/(route|payload|actions)\.hpp'
+# Likewise the Supabase part.
+realtime_values='phx/realtime/(reason|system_message|postgres_filter|postgres_text)\.hpp'
 
 # C functions by their whole name, C++ by the beginning of the demangled one.
 clocks='time|gettimeofday|clock|clock_gettime|clock_getres|timespec_get|localtime(_r)?|gmtime(_r)?|mktime|(u|nano|clock_nano)?sleep|alarm|timer_create|timerfd_create|setitimer'
@@ -29,7 +31,8 @@ check_includes() {
     found=$(grep -rnE '^[[:space:]]*#[[:space:]]*include' --include='*.[ch]pp' --include='*.h' "$@" |
         sed -E 's/:[[:space:]]*#[[:space:]]*include[[:space:]]*/:/; s/([>"])[^>"]*$/\1/' |
         grep -vE ":[0-9]+:(<($std_headers|$intrinsics)>|\"($ours)\")\$" |
-        grep -vE "(^|/)protocol/server/[^:]*:[0-9]+:\"($server_values)\"\$" || true)
+        grep -vE "(^|/)protocol/server/[^:]*:[0-9]+:\"($server_values)\"\$" |
+        grep -vE "(^|/)(protocol|phx)/realtime/[^:]*:[0-9]+:\"($realtime_values)\"\$" || true)
     [ -z "$found" ] && return 0
     sed -E 's/^([^:]*:[0-9]+):/\1: the core does not include /' <<<"$found" >&2
     return 1

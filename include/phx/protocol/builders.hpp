@@ -21,6 +21,8 @@ struct PostgresBinding {
     std::string table = {};               ///< empty: all tables of the schema
     std::string filter = {};              ///< "column=op.value"; empty: none
     std::vector<std::string> select = {}; ///< columns; empty: all
+
+    friend bool operator==(const PostgresBinding&, const PostgresBinding&) = default;
 };
 
 /// `config` of a Supabase join. Defaults are realtime-js'.
