@@ -25,6 +25,17 @@ std::size_t size_of(const HttpSender::Request& request) {
     return bytes;
 }
 
+/// A server may repeat what it refuses.
+void hide_secrets(std::string& body, const std::vector<std::pair<std::string, std::string>>& headers) {
+    constexpr std::size_t least_bytes = 8; // what is shorter is no secret, and in many a word
+    for (const auto& header : headers) {
+        const std::string secret = header.second.substr(header.second.rfind(' ') + 1); // "Bearer ..."
+        if (secret.size() < least_bytes) continue;
+        for (std::size_t at = 0; (at = body.find(secret, at)) != body.npos;)
+            body.replace(at, secret.size(), "***");
+    }
+}
+
 Error cancelled_error() { return fail(Errc::cancelled, "cancelled by this program").error; }
 
 } // namespace
@@ -119,7 +130,7 @@ void HttpSender::start_waiting() {
 void HttpSender::start(Lane& lane, Job job) {
     HttpRequest request{.method = "POST",
                         .target = target_.url.path + job.request.target,
-                        .headers = std::move(job.request.headers),
+                        .headers = job.request.headers,
                         .body = std::move(job.request.body)};
     request.headers.emplace_back("Content-Type", std::move(job.request.content_type));
     request.headers.emplace_back("Accept", "application/json");
@@ -141,6 +152,7 @@ void HttpSender::http_answered(HttpClient& client, const protocol::HttpResponse&
     const TimePoint now = loop_.now();
     lane.idle_until = now + limits_.max_idle;
     wake_at(*lane.idle_until);
+    if (response.status / 100 != 2) hide_secrets(body, job.request.headers);
     const auto outcome = protocol::realtime::outcome_of_broadcast(job.request.endpoint, response, body);
     if (!outcome) {
         finish(std::move(job), {}, outcome.error());

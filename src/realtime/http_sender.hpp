@@ -42,7 +42,7 @@ public:
     struct Request {
         std::string target = {};       ///< path and query below the base, as single_target() makes it
         std::string content_type = {}; ///< of the body
-        /// The API key and the token. They stand in no error.
+        /// The API key and the token. They stand in no error, also where the server repeats them.
         std::vector<std::pair<std::string, std::string>> headers = {};
         std::string body = {};
         protocol::realtime::BroadcastEndpoint endpoint = protocol::realtime::BroadcastEndpoint::single;
@@ -54,9 +54,10 @@ public:
     HttpSender(const HttpSender&) = delete;
     HttpSender& operator=(const HttpSender&) = delete;
 
-    /// The push finishes with a reply of status "ok", whose response is the body if that is JSON, or with the
-    /// error of outcome_of_broadcast(), that of the connection, timeout (counted from here), buffer_full,
-    /// invalid_argument (a header that could end the request's head), cancelled or socket_closed.
+    /// `timeout` is more than zero. The push finishes with a reply of status "ok", whose response is the body
+    /// if that is JSON, or with the error of outcome_of_broadcast(), that of the connection, timeout (counted
+    /// from here), buffer_full, invalid_argument (a header that could end the request's head), cancelled or
+    /// socket_closed.
     void send(Request, Millis timeout, PushPtr);
     /// Gives the request up if it is here. A push whose `is_cancelled` is set is not sent any more, and
     /// finishes likewise when its turn or its answer comes.

@@ -102,6 +102,16 @@ TEST(HttpSender, DoesNotRepeatAPageOfHtml) {
     EXPECT_EQ(error.detail->http_body, page);
 }
 
+TEST(HttpSender, HidesItsSecretsFromErrors) {
+    Sending sending;
+    const std::string words = "no key is secret-key, no token secret-token";
+    const Error error = sending.failure(answer_of(401, json({{"message", words + words}}).dump()));
+    EXPECT_NE(error.message.find("no key is ***, no token ***no key is ***"), std::string::npos)
+        << error.message;
+    EXPECT_EQ(error.message.find("secret"), std::string::npos) << error.message;
+    EXPECT_EQ(error.detail->http_body.find("secret"), std::string::npos) << error.detail->http_body;
+}
+
 TEST(HttpSender, ReadsAChunkedBody) {
     Sending sending;
     constexpr const char* head = "HTTP/1.1 422 x\r\nTransfer-Encoding: chunked\r\n\r\n";
