@@ -12,7 +12,7 @@
 namespace phx::protocol::realtime {
 namespace {
 
-constexpr std::size_t max_body_bytes = 16 * 1024;
+constexpr std::size_t max_body_bytes = 16u << 10;
 constexpr std::size_t max_reason_bytes = 200;
 
 void strip_slashes(std::string& path) {

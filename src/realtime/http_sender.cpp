@@ -10,7 +10,7 @@
 namespace phx::shell {
 namespace {
 
-constexpr std::size_t max_body_bytes = 64 * 1024; // of an answer; the rest is not read
+constexpr std::size_t max_body_bytes = 64u << 10; // of an answer; the rest is not read
 
 /// Whether it can be the value of a header.
 bool is_line(const std::string& text) {
