@@ -54,6 +54,8 @@ public:
     bool is_open() const noexcept { return state_ == State::open; }
     /// Sends bytes before those of link_output(), now or when the system takes them. REQUIRES open
     void say(std::string_view bytes);
+    /// The system has taken it.
+    bool has_said_all() const noexcept { return said_.empty() && pending_.empty(); }
     /// There is output: it leaves with the next flush.
     void write_later() { loop_.flush_later(*this); }
     /// Writes what the kernel takes.

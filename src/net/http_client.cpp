@@ -10,8 +10,9 @@
 namespace phx::shell {
 
 HttpClient::HttpClient(LoopCore& loop, Listener& listener, ConnectionTarget target,
-                       std::size_t max_body_bytes)
-    : loop_(loop), listener_(listener), target_(std::move(target)), max_body_bytes_(max_body_bytes) {}
+                       std::size_t max_body_bytes, PartialBody partial_body)
+    : loop_(loop), listener_(listener), target_(std::move(target)), max_body_bytes_(max_body_bytes),
+      partial_body_(partial_body) {}
 
 void HttpClient::send(const HttpRequest& request) {
     assert(!is_waiting_);
@@ -87,20 +88,25 @@ void HttpClient::link_received(std::span<char> bytes) {
 }
 
 void HttpClient::handle_answered() {
-    if (body_->text().size() > max_body_bytes_) {
+    const bool takes_part = partial_body_ == PartialBody::is_taken;
+    std::string text = std::move(body_->text());
+    if (text.size() > max_body_bytes_ && !takes_part) {
         return fail_with(
             fail(Errc::frame_too_large,
                  target_.place() + " answered with more than " + std::to_string(max_body_bytes_) + " bytes",
                  Origin::peer));
     }
-    if (!body_->is_whole()) {
+    if (!body_->is_whole() && !takes_part) {
         return fail_with(
             fail(Errc::malformed_frame, target_.place() + " answered with a broken body", Origin::peer));
     }
+    text.resize(std::min(text.size(), max_body_bytes_));
     const bool is_upgraded = response_.status == 101; // to what nobody knows
-    if (is_upgraded || !response_.keeps_alive() || !body_->ends_cleanly()) drop_link();
+    // An early answer: whether the server reads the rest of the request is its secret.
+    const bool is_early = link_ && !link_->has_said_all();
+    if (is_upgraded || is_early || !response_.keeps_alive() || !body_->ends_cleanly()) drop_link();
     is_waiting_ = false;
-    std::string text = std::move(body_->text());
+    bytes_ = {};
     body_.reset();
     listener_.http_answered(*this, std::exchange(response_, {}), std::move(text));
 }

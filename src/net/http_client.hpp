@@ -5,6 +5,7 @@
 #include "src/net/connection_target.hpp"
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <span>
@@ -36,7 +37,10 @@ public:
         ~Listener() = default;
     };
 
-    HttpClient(LoopCore&, Listener&, ConnectionTarget, std::size_t max_body_bytes);
+    /// What becomes of an answer whose body is too long, or breaks off.
+    enum class PartialBody : std::uint8_t { fails, is_taken };
+    HttpClient(LoopCore&, Listener&, ConnectionTarget, std::size_t max_body_bytes,
+               PartialBody = PartialBody::fails);
 
     /// REQUIRES that no request is under way
     void send(const HttpRequest&);
@@ -60,6 +64,7 @@ private:
     Listener& listener_;
     const ConnectionTarget target_;
     const std::size_t max_body_bytes_;
+    const PartialBody partial_body_;
     std::unique_ptr<ClientLink> link_;
     bool is_waiting_ = false;    // for an answer
     bool is_repeatable_ = false; // the request, over another connection
