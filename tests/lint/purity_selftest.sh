@@ -49,6 +49,9 @@ done
 includes good server/a.hpp '#include "phx/server/route.hpp"'
 includes bad server/a.hpp '#include "phx/server/server.hpp"'
 includes bad client/a.hpp '#include "phx/server/route.hpp"'
+includes good realtime/a.hpp '#include "phx/realtime/reason.hpp"'
+includes bad realtime/a.hpp '#include "phx/realtime/postgres.hpp"'
+includes bad client/a.hpp '#include "phx/realtime/reason.hpp"'
 
 symbols good '#include <string>
 #include <memory>
