@@ -14,6 +14,9 @@
 
 namespace phx {
 
+namespace realtime {
+class RealtimeClient;
+}
 namespace shell {
 class SocketCore;
 }
@@ -104,6 +107,7 @@ public:
     const std::shared_ptr<shell::SocketCore>& core() const noexcept { return core_; }
 
 private:
+    friend class realtime::RealtimeClient;
     Socket(Loop&, std::string url, SocketSetup);
     Channel channel_text(std::string topic, std::string params, ChannelOptions);
 

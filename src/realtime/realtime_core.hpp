@@ -1,0 +1,116 @@
+#pragma once
+
+#include "phx/presence.hpp"
+#include "phx/protocol/builders.hpp"
+#include "phx/realtime/realtime_channel.hpp"
+#include "src/client/handler_list.hpp"
+#include "src/client/push_state.hpp"
+#include "src/client/socket_core.hpp"
+#include "src/realtime/replay_window.hpp"
+
+#include <atomic>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace phx::shell {
+
+template <> struct Owned<realtime::Broadcast> {
+    realtime::Broadcast value;
+    explicit Owned(const realtime::Broadcast& broadcast) : value(broadcast.own()) {}
+    const realtime::Broadcast& get() const noexcept { return value; }
+};
+
+class RealtimeDriver;
+class RealtimeHub;
+
+/// What the handles of a RealtimeChannel share. The first part belongs to every thread, the second to the
+/// loop thread.
+class RealtimeCore final : public ChannelObserver, public std::enable_shared_from_this<RealtimeCore> {
+public:
+    RealtimeCore(std::shared_ptr<RealtimeHub>, Channel, realtime::RealtimeChannelOptions);
+    ~RealtimeCore() override;
+
+    const Channel& channel() const noexcept { return channel_; }
+    SocketCore& socket() const noexcept { return channel_.core()->socket(); }
+    RealtimeHub& hub() const noexcept { return *hub_; }
+    Presence& presence() noexcept { return presence_; }
+    const realtime::RealtimeChannelOptions& options() const noexcept { return options_; }
+    void want_presence() noexcept { wants_presence_ = true; }
+    /// off() of one takes the other along.
+    void tie(HandlerId one, HandlerId other);
+    /// The one that is tied to it, once.
+    HandlerId untie(HandlerId);
+
+    // ---- loop thread
+    struct Binding {
+        protocol::PostgresBinding asked = {};
+        realtime::ChangeKind kind = realtime::ChangeKind::all;
+        std::optional<std::uint64_t> id = {}; // the server's, of the current join
+        HandlerList<void(const realtime::PostgresChange&)> handlers = {};
+    };
+    using BroadcastHandlers = HandlerList<void(const realtime::Broadcast&)>;
+
+    /// To be told, and asked for the params of joins, from now on.
+    void attach(Driver&);
+    BroadcastHandlers& broadcast_handlers(std::string_view event);
+    /// Null if it is too late.
+    Binding* binding(const realtime::PostgresFilter&);
+    HandlerList<void(const realtime::SystemMessage&)> systems;
+    HandlerList<void(Millis)> gaps;
+    HandlerList<void(realtime::SubscribeStatus, const Error*)> statuses;
+    void sweep();
+
+    void subscribe(Driver&, std::shared_ptr<PushState>, Duration timeout);
+    void set_tracked(std::optional<std::string> meta) { tracked_ = std::move(meta); }
+    bool should_rejoin(const Error&);
+    void token_changed();
+    /// The client is gone.
+    void end();
+
+private:
+    void channel_joined(const Reply&) override;
+    void channel_received(const Message&) override;
+    void channel_changed(ChannelState from, ChannelState to, const Error* why) override;
+    void channel_missed(Millis offline) override;
+
+    void receive_broadcast(const Message&);
+    void receive_change(const Message&);
+    void receive_system(const Message&);
+
+    protocol::JoinConfig config();
+    Error explained(const Error&) const;
+    void tell(realtime::SubscribeStatus, const Error* why);
+    void finish_asking(const std::optional<Error>&);
+    void give_token();
+    void report(Error);
+
+    const std::shared_ptr<RealtimeHub> hub_;
+    Channel channel_;
+    realtime::RealtimeChannelOptions options_;
+    std::atomic<bool> wants_presence_{false};
+    std::mutex mutex_; // of tied_
+    std::map<std::uint64_t, HandlerId> tied_;
+    Presence presence_;
+
+    std::map<std::string, BroadcastHandlers, std::less<>> broadcasts_; // by event, in lower case
+    std::vector<std::unique_ptr<Binding>> bindings_;
+    std::vector<std::shared_ptr<PushState>> asking_; // subscribe() that nobody has answered
+    ReplayWindow window_;
+    std::optional<std::string> tracked_;
+    std::optional<std::string> given_token_;     // to the server, for this channel
+    std::optional<realtime::SystemMessage> end_; // what the server said before it ends the channel
+    std::optional<Millis> missed_;
+    std::string scratch_;
+    bool is_used_ = false;
+    bool was_joined_ = false;
+    bool is_replaying_ = false; // the current join asked for what was missed
+    bool may_replay_ = true;
+};
+
+} // namespace phx::shell

@@ -1,0 +1,76 @@
+#include "src/realtime/token_keeper.hpp"
+
+#include "protocol/realtime/token.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+namespace phx::shell {
+
+TokenKeeper::TokenKeeper(std::shared_ptr<SocketCore> socket, Provider<std::string> provider,
+                         Function<void()> changed)
+    : socket_(std::move(socket)), provider_(std::move(provider)), changed_(std::move(changed)),
+      expiring_(socket_->loop(), [this] { handle_expiring(); }) {}
+
+void TokenKeeper::set(std::string token) { change(std::move(token)); }
+
+void TokenKeeper::ask(Told told) {
+    if (!provider_ || has_ended_) return told(current_);
+    waiting_.push_back(std::move(told));
+    if (std::exchange(is_asking_, true)) return;
+    Answer<std::string> answer([weak = weak_from_this(), socket = socket_](Result<std::string> token) {
+        socket->loop().post([weak, token = std::move(token)]() mutable {
+            if (const auto self = weak.lock()) self->take(std::move(token));
+        });
+    });
+    if (!socket_->is_closed()) socket_->guard([&] { provider_.ask(std::move(answer)); });
+}
+
+void TokenKeeper::refresh() {
+    ask([socket = socket_](const Result<std::string>& token) {
+        if (!token) socket->report(token.error());
+    });
+}
+
+void TokenKeeper::end() {
+    has_ended_ = true;
+    waiting_.clear();
+    expiring_.arm({});
+}
+
+void TokenKeeper::take(Result<std::string> token) {
+    is_asking_ = false;
+    if (has_ended_) return;
+    if (token) change(*token);
+    for (Told& told : std::exchange(waiting_, {})) told(token);
+}
+
+void TokenKeeper::change(std::string token) {
+    if (has_ended_ || token == current_) return;
+    current_ = std::move(token);
+    watch_expiry();
+    changed_();
+}
+
+/// A tenth of its life before the end, but not more than a minute.
+void TokenKeeper::watch_expiry() {
+    using namespace std::chrono;
+    expiring_.arm({});
+    const auto expiry = protocol::realtime::token_expiry(current_);
+    if (!expiry) return;
+    const auto left = system_clock::time_point(seconds(*expiry)) - system_clock::now();
+    if (left <= left.zero()) return; // the server will say so
+    const auto margin = std::min<system_clock::duration>(minutes(1), left / 10);
+    expiring_.arm(protocol::after(socket_->loop().now(), duration_cast<Duration>(left - margin)));
+}
+
+void TokenKeeper::handle_expiring() {
+    if (provider_) return refresh();
+    socket_->report(
+        fail(Errc::bad_auth,
+             "the token's time is nearly over, and there is no provider of tokens: call set_auth()")
+            .error);
+}
+
+} // namespace phx::shell
