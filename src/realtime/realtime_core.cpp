@@ -27,6 +27,8 @@ std::optional<Reason> reason_in(const Error& error) {
     return static_cast<Reason>(error.code.value());
 }
 
+constexpr int most_replayed = 25; // the server's limit
+
 std::int64_t in_unix_ms(std::chrono::system_clock::time_point time) {
     return std::chrono::duration_cast<std::chrono::milliseconds>(time.time_since_epoch()).count();
 }
@@ -64,16 +66,16 @@ protocol::JoinConfig RealtimeCore::config() {
     config.is_private = options_.is_private;
     config.presence_enabled = options_.presence || wants_presence_;
     config.presence_key = options_.presence_key;
+    std::erase_if(bindings_, [](const auto& binding) { return binding->handlers.empty(); });
     for (const auto& binding : bindings_) config.postgres_changes.push_back(binding->asked);
     is_replaying_ = false;
     if (!options_.is_private || !may_replay_) return config;
-    constexpr int most = 25; // the server's limit
     if (!was_joined_ && options_.replay) {
         config.replay_since_ms = in_unix_ms(options_.replay->since);
         config.replay_limit = options_.replay->limit;
     } else if (was_joined_ && options_.replay_missed) {
         config.replay_since_ms = window_.since();
-        config.replay_limit = most;
+        config.replay_limit = most_replayed;
     }
     is_replaying_ = config.replay_since_ms.has_value();
     return config;
@@ -169,7 +171,12 @@ void RealtimeCore::channel_joined(const Reply& reply) {
     window_.note_alive(ReplayWindow::Clock::now());
     may_replay_ = true;
     const auto missed = std::exchange(missed_, {});
-    if (missed && !is_replaying_) socket().notify(gaps, *missed);
+    replayed_ = 0;
+    if (missed && is_replaying_) {
+        replayed_for_ = missed;
+    } else if (missed) {
+        socket().notify(gaps, *missed);
+    }
     tell(SubscribeStatus::subscribed, nullptr);
     finish_asking({});
     give_token(); // one that came while the join was out
@@ -186,7 +193,9 @@ void RealtimeCore::channel_changed(ChannelState from, ChannelState to, const Err
         was_joined_ = false;
         missed_.reset();
         tell(SubscribeStatus::closed, error ? &*error : nullptr);
-        finish_asking(error ? *error : fail(Errc::channel_closed, "the channel was left").error);
+        // Else somebody subscribes again already.
+        if (channel_.state() == ChannelState::closed)
+            finish_asking(error ? *error : fail(Errc::channel_closed, "the channel was left").error);
         end_.reset();
     } else if (to == ChannelState::errored && why) {
         const Error error = explained(*why);
@@ -255,8 +264,12 @@ void RealtimeCore::receive_broadcast(const Message& message) {
     if (!broadcast) return report(broadcast.error());
     if (options_.is_private) {
         window_.note_alive(ReplayWindow::Clock::now());
-        if (!broadcast->meta().empty() && !window_.note_message(broadcast->id()) && broadcast->is_replayed())
-            return; // it came before the loss
+        const bool is_known = !broadcast->meta().empty() && !window_.note_message(broadcast->id());
+        const bool is_replayed = broadcast->is_replayed();
+        // The server sends no more than that: there may be others.
+        if (is_replayed && ++replayed_ == most_replayed && replayed_for_)
+            socket().notify(gaps, *std::exchange(replayed_for_, {}));
+        if (is_known && is_replayed) return; // it came before the loss
     }
     if (broadcasts_.empty()) return;
     const auto found = broadcasts_.find(lower(broadcast->event()));

@@ -106,6 +106,8 @@ private:
     std::optional<std::string> given_token_;     // to the server, for this channel
     std::optional<realtime::SystemMessage> end_; // what the server said before it ends the channel
     std::optional<Millis> missed_;
+    std::optional<Millis> replayed_for_; // a time away that the replay may not cover
+    int replayed_ = 0;                   // messages, since the join
     std::string scratch_;
     bool is_used_ = false;
     bool was_joined_ = false;

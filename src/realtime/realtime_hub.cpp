@@ -5,6 +5,7 @@
 #include "src/client/push_state.hpp"
 #include "src/realtime/realtime_core.hpp"
 
+#include <algorithm>
 #include <utility>
 
 namespace phx::shell {
@@ -76,7 +77,7 @@ void RealtimeDriver::http_send(HttpSender::Request request, Millis timeout,
         if (!token) return waiting->finish(token.error());
         request.headers.emplace_back("apikey", hub_->api_key());
         if (!token->empty()) request.headers.emplace_back("Authorization", "Bearer " + *token);
-        http_.send(std::move(request), timeout, waiting);
+        http_.send(std::move(request), std::max(timeout, Millis(1)), waiting);
     });
 }
 
