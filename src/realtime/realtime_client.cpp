@@ -141,7 +141,8 @@ void RealtimeClient::set_auth(std::string token) {
     });
 }
 
-Push RealtimeClient::http_send_ready(std::vector<HttpMessage> messages, std::optional<Millis> timeout) {
+Push RealtimeClient::http_send_ready(const std::vector<HttpMessage>& messages,
+                                     std::optional<Millis> timeout) {
     std::vector<protocol::realtime::HttpBroadcastView> views;
     for (const HttpMessage& message : messages) {
         std::string_view name = message.channel;

@@ -65,7 +65,7 @@ public:
             if (!text) return failed_push(std::move(text).error());
             ready.push_back({message.channel, message.event, *std::move(text), message.is_private});
         }
-        return http_send_ready(std::move(ready), timeout);
+        return http_send_ready(ready, timeout);
     }
 
     /// `subscribe()` does it; by itself to be early.
@@ -82,7 +82,7 @@ private:
     };
 
     RealtimeClient(Loop&, std::string_view url, RealtimeSetup);
-    Push http_send_ready(std::vector<HttpMessage>, std::optional<Millis>);
+    Push http_send_ready(const std::vector<HttpMessage>&, std::optional<Millis>);
     Push failed_push(Error);
 
     std::shared_ptr<shell::RealtimeHub> hub_;
