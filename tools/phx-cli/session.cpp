@@ -6,20 +6,26 @@
 #include <cerrno>
 #include <chrono>
 #include <csignal>
+#include <cstdlib>
 #include <cstring>
 #include <iostream>
 #include <mutex>
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/signalfd.h>
+#include <thread>
 #include <unistd.h>
 
 namespace phx::cli {
 namespace {
 
-volatile std::sig_atomic_t code_of_alarm = 0;
-
-void leave_now(int) { _exit(code_of_alarm); }
+/// A stdout that nobody reads stalls whoever writes to it, and with it the end of the program.
+void leave_later(int code) {
+    std::thread([code] {
+        std::this_thread::sleep_for(std::chrono::seconds(2));
+        std::quick_exit(code); // flushes nothing
+    }).detach();
+}
 
 /// What failed before a message reached the network.
 bool is_of_sending(const Error& error) {
@@ -55,12 +61,7 @@ void Finish::now(ExitCode code, std::string_view why) {
     int undecided = -1;
     if (!code_.compare_exchange_strong(undecided, static_cast<int>(code))) return;
     if (!why.empty()) std::cerr << "phx-cli: " + std::string(why) + "\n";
-    code_of_alarm = static_cast<int>(code);
-    // Without SA_RESTART: a write that stalls returns, which ThreadSanitizer waits for with the handler.
-    struct sigaction action = {};
-    action.sa_handler = leave_now;
-    sigaction(SIGALRM, &action, nullptr);
-    alarm(2);
+    leave_later(static_cast<int>(code));
     wake();
 }
 
