@@ -38,7 +38,9 @@ public:
     template <class F, class D = std::decay_t<F>>
     requires(!std::is_same_v<D, Function> && std::is_invocable_r_v<R, D&, Args...>)
         Function(F&& callable) { // NOLINT(bugprone-forwarding-reference-overload): constrained above
-        if constexpr (std::is_pointer_v<D> || std::is_member_pointer_v<D>) {
+        // A function by its name is never null, and g++ warns when it is compared.
+        constexpr bool is_name = std::is_function_v<std::remove_reference_t<F>>;
+        if constexpr (!is_name && (std::is_pointer_v<D> || std::is_member_pointer_v<D>)) {
             if (callable == nullptr) return;
         }
         if constexpr (fits_inline<D>) {

@@ -204,6 +204,7 @@ export class Server {
 }
 
 export const conformance = { variable: 'PHX_CONFORMANCE_SERVER', args: [] };
+export const realtime_server = { variable: 'PHX_REALTIME_SERVER', args: [] };
 export const phx_server = { variable: 'PHX_SERVER', args: ['--insecure-no-auth'] };
 
 export function start({ variable, args }, port = 0) {

@@ -59,11 +59,16 @@ export async function expect_heard(channel, event, payload) {
 
 /** {key: [payload without its ref, ...]}, keys sorted. */
 export function present(channel) {
-    const state = Object.entries(channel.presenceState()).map(([key, metas]) => [key, metas.map(plain)]);
-    return Object.fromEntries(state.sort(([a], [b]) => (a < b ? -1 : 1)));
+    return plain_state(channel.presenceState());
 }
 
-function plain({ presence_ref, ...payload }) {
+export function plain_state(state) {
+    const entries = Object.entries(state).map(([key, metas]) => [key, metas.map(plain)]);
+    return Object.fromEntries(entries.sort(([a], [b]) => (a < b ? -1 : 1)));
+}
+
+/** A meta without its ref. */
+export function plain({ presence_ref, ...payload }) {
     assert.match(presence_ref, /^[\w-]{16}$/);
     return payload;
 }
