@@ -106,6 +106,7 @@ public:
     void push(std::string_view topic, std::string_view event, std::string_view json = "{}");
     /// A WebSocket message as it is, which may be no frame at all.
     void send(std::string_view text);
+    void send_binary(Binary bytes);
     void close(std::uint16_t code = 1000, std::string_view reason = {});
     /// Ends the connection without a close frame.
     void drop();

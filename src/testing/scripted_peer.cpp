@@ -162,6 +162,10 @@ void Peer::send(std::string_view text) {
     if (const auto state = state_.lock()) state->send(Opcode::text, text);
 }
 
+void Peer::send_binary(Binary bytes) {
+    if (const auto state = state_.lock()) state->send(Opcode::binary, as_text(bytes));
+}
+
 void Peer::close(std::uint16_t code, std::string_view reason) {
     if (const auto state = state_.lock()) state->close(code, reason);
 }

@@ -111,6 +111,16 @@ TEST(WorldScript, AServerThatPushes) {
     kept[0].push("room:lobby", "news"); // to nobody
 }
 
+TEST(WorldScript, AServerThatSendsBytes) {
+    Scripted client([](Peer& peer, const Frame& frame) {
+        peer.reply(frame);
+        if (!is_routine(frame)) peer.send_binary(as_binary("\2\012\3room:lobbywinbytes")); // kind 2
+    });
+    EXPECT_TRUE(client.lobby.push("ask").wait());
+    client.world.run_for(1s);
+    EXPECT_EQ(client.messages, std::vector<std::string>{"win"});
+}
+
 TEST(WorldScript, TheServerComesBackWhenTheScriptIsOver) {
     Scripted client([](Peer& peer, const Frame& frame) { peer.reply(frame); });
     client.world.server().channel("room:*", room());
