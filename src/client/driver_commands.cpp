@@ -132,6 +132,8 @@ void Driver::cancel(PushState& state) {
     state.is_cancelled = true; // also if it overtook the push
     machine_.cancel(loop_.now(), state.id);
     pump();
+    // The machine does not have it: a subscription, or a broadcast by HTTP.
+    if (!pushes_.contains(state.id)) (void)is_cancelled(state);
 }
 
 bool Driver::is_cancelled(PushState& state) {

@@ -71,6 +71,15 @@ RealtimeClient::RealtimeClient(Loop& loop, std::string_view url, RealtimeSetup s
         if (socket->driver)
             socket->loop().add_member(std::make_shared<RealtimeDriver>(hub, socket, std::move(rest)));
     });
+    socket_->on_state([hub = std::weak_ptr(hub_), core = socket_->core()](SocketState, SocketState to) {
+        if (to != SocketState::idle) return;
+        auto doubt = [hub] {
+            const auto self = hub.lock();
+            if (self && self->driver) self->driver->tokens().doubt_answer();
+        };
+        if (core->loop().on_loop_thread()) return doubt();
+        core->loop().post(std::move(doubt));
+    });
     socket_->on_heartbeat(
         [hub = std::weak_ptr(hub_), core = socket_->core()](HeartbeatStatus status, Micros) {
             if (status != HeartbeatStatus::sent) return;

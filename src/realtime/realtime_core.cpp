@@ -128,18 +128,27 @@ void RealtimeCore::sweep() {
 void RealtimeCore::subscribe(Driver& driver, std::shared_ptr<PushState> push, Duration timeout) {
     const ChannelState state = channel_.state();
     if (state == ChannelState::joined) return push->finish(Reply("ok", Opcode::text, "{}", Micros{0}), {});
-    asking_.push_back(std::move(push));
+    if (push->is_cancelled) return;
+    const bool is_under_way = state == ChannelState::joining || state == ChannelState::errored;
+    // Behind an unsubscribe() the end of the old subscription is still to be told: it is not about this one.
+    (is_under_way && asking_next_.empty() ? asking_ : asking_next_).push_back(std::move(push));
     driver.connect();
-    if (state == ChannelState::joining || state == ChannelState::errored) return; // it goes on by itself
+    if (is_under_way) return; // it goes on by itself
     auto join = std::make_shared<PushState>(channel_.core()->shared_socket());
     PushState::Observer refused;
     refused.where = PushState::Observer::Where::at_once;
     refused.then = [self = shared_from_this()](const Result<Reply>& result) {
         // What never got as far as joining changes no state.
-        if (!result && self->channel_.state() == ChannelState::closed) self->finish_asking(result.error());
+        if (result || self->channel_.state() != ChannelState::closed) return;
+        self->ask_now();
+        self->finish_asking(result.error());
     };
     join->observe(std::move(refused));
     driver.join(*channel_.core(), join, timeout);
+}
+
+void RealtimeCore::ask_now() {
+    for (auto& push : std::exchange(asking_next_, {})) asking_.push_back(std::move(push));
 }
 
 void RealtimeCore::finish_asking(const std::optional<Error>& error) {
@@ -188,6 +197,7 @@ void RealtimeCore::channel_changed(ChannelState from, ChannelState to, const Err
     const bool is_used = to != ChannelState::closed;
     if (is_used_ != is_used && hub_->driver) hub_->driver->channel_used(is_used);
     is_used_ = is_used;
+    if (to == ChannelState::joining) ask_now();
     if (to == ChannelState::closed) {
         const std::optional<Error> error = why ? std::optional(explained(*why)) : std::nullopt;
         was_joined_ = false;
@@ -312,6 +322,7 @@ void RealtimeCore::report(Error error) {
 // ---- the end
 
 void RealtimeCore::end() {
+    ask_now();
     finish_asking(SocketCore::closed_error());
     options_.should_resubscribe = nullptr;
 }

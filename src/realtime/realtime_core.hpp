@@ -86,6 +86,7 @@ private:
     protocol::JoinConfig config();
     Error explained(const Error&) const;
     void tell(realtime::SubscribeStatus, const Error* why);
+    void ask_now();
     void finish_asking(const std::optional<Error>&);
     void give_token();
     void report(Error);
@@ -100,7 +101,8 @@ private:
 
     std::map<std::string, BroadcastHandlers, std::less<>> broadcasts_; // by event, in lower case
     std::vector<std::unique_ptr<Binding>> bindings_;
-    std::vector<std::shared_ptr<PushState>> asking_; // subscribe() that nobody has answered
+    std::vector<std::shared_ptr<PushState>> asking_;      // subscribe() that nobody has answered
+    std::vector<std::shared_ptr<PushState>> asking_next_; // of a join whose beginning is still to be told
     ReplayWindow window_;
     std::optional<std::string> tracked_;
     std::optional<std::string> given_token_;     // to the server, for this channel

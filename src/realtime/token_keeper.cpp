@@ -18,12 +18,14 @@ void TokenKeeper::set(std::string token) { change(std::move(token)); }
 void TokenKeeper::ask(Told told) {
     if (!provider_ || has_ended_) return told(current_);
     waiting_.push_back(std::move(told));
-    if (std::exchange(is_asking_, true)) return;
-    Answer<std::string> answer([weak = weak_from_this(), socket = socket_](Result<std::string> token) {
-        socket->loop().post([weak, token = std::move(token)]() mutable {
-            if (const auto self = weak.lock()) self->take(std::move(token));
+    if (std::exchange(is_asking_, true) && !is_doubtful_) return;
+    is_doubtful_ = false;
+    Answer<std::string> answer(
+        [weak = weak_from_this(), socket = socket_, question = ++question_](Result<std::string> token) {
+            socket->loop().post([weak, question, token = std::move(token)]() mutable {
+                if (const auto self = weak.lock()) self->take(question, std::move(token));
+            });
         });
-    });
     if (!socket_->is_closed()) socket_->guard([&] { provider_.ask(std::move(answer)); });
 }
 
@@ -39,9 +41,9 @@ void TokenKeeper::end() {
     expiring_.arm({});
 }
 
-void TokenKeeper::take(Result<std::string> token) {
-    is_asking_ = false;
-    if (has_ended_) return;
+void TokenKeeper::take(std::uint64_t question, Result<std::string> token) {
+    if (has_ended_ || question != question_) return;
+    is_asking_ = is_doubtful_ = false;
     if (token) change(*token);
     for (Told& told : std::exchange(waiting_, {})) told(token);
 }
@@ -59,10 +61,13 @@ void TokenKeeper::watch_expiry() {
     expiring_.arm({});
     const auto expiry = protocol::realtime::token_expiry(current_);
     if (!expiry) return;
-    const auto left = system_clock::time_point(seconds(*expiry)) - system_clock::now();
+    const auto now = duration_cast<seconds>(system_clock::now().time_since_epoch());
+    constexpr seconds year = hours(24 * 365);
+    // In seconds: the year 2286, which tokens of tests like, is beyond the range of the clock.
+    const seconds left = std::min(seconds(*expiry) - now, year);
     if (left <= left.zero()) return; // the server will say so
-    const auto margin = std::min<system_clock::duration>(minutes(1), left / 10);
-    expiring_.arm(protocol::after(socket_->loop().now(), duration_cast<Duration>(left - margin)));
+    const Duration margin = std::min<Duration>(minutes(1), Duration(left) / 10);
+    expiring_.arm(protocol::after(socket_->loop().now(), left - margin));
 }
 
 void TokenKeeper::handle_expiring() {

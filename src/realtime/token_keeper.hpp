@@ -27,13 +27,15 @@ public:
     void set(std::string token);
     /// Asks the provider, if there is one and no question is out already.
     void ask(Told);
-    /// The same for nobody: a failure is reported.
+    /// The answer that is out is no longer waited for: the next question is asked anew, and counts alone.
+    void doubt_answer() noexcept { is_doubtful_ = is_asking_; }
+    /// ask() for nobody: a failure is reported.
     void refresh();
     /// Nobody is told any more.
     void end();
 
 private:
-    void take(Result<std::string>);
+    void take(std::uint64_t question, Result<std::string>);
     void change(std::string);
     void watch_expiry();
     void handle_expiring();
@@ -44,6 +46,8 @@ private:
     std::string current_;
     std::vector<Told> waiting_;
     bool is_asking_ = false;
+    bool is_doubtful_ = false;   // the answer that is out
+    std::uint64_t question_ = 0; // answers to an older one are ignored
     bool has_ended_ = false;
     LoopTimer expiring_;
 };
