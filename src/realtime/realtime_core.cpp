@@ -101,11 +101,7 @@ RealtimeCore::BroadcastHandlers& RealtimeCore::broadcast_handlers(std::string_vi
 RealtimeCore::Binding* RealtimeCore::binding(const realtime::PostgresFilter& filter) {
     protocol::PostgresBinding asked = to_binding(filter);
     for (const auto& known : bindings_) {
-        const protocol::PostgresBinding& other = known->asked;
-        const bool is_same = other.event == asked.event && other.schema == asked.schema &&
-                             other.table == asked.table && other.filter == asked.filter &&
-                             other.select == asked.select;
-        if (is_same) return known.get();
+        if (known->asked == asked) return known.get();
     }
     if (channel_.state() != ChannelState::closed) return nullptr; // the join has told the server
     bindings_.push_back(std::make_unique<Binding>());
@@ -203,9 +199,7 @@ void RealtimeCore::channel_changed(ChannelState from, ChannelState to, const Err
         was_joined_ = false;
         missed_.reset();
         tell(SubscribeStatus::closed, error ? &*error : nullptr);
-        // Else somebody subscribes again already.
-        if (channel_.state() == ChannelState::closed)
-            finish_asking(error ? *error : fail(Errc::channel_closed, "the channel was left").error);
+        finish_asking(error ? *error : fail(Errc::channel_closed, "the channel was left").error);
         end_.reset();
     } else if (to == ChannelState::errored && why) {
         const Error error = explained(*why);
