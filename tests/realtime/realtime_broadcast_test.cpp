@@ -10,7 +10,10 @@ struct Shout {
     std::string body;
     int times = 1;
 };
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Shout, body, times)
+void from_json(const Json& json, Shout& shout) {
+    json.at("body").get_to(shout.body);
+    json.at("times").get_to(shout.times);
+}
 
 std::string broadcast_of(std::string_view event, std::string_view payload, std::string_view meta = {}) {
     std::string text =

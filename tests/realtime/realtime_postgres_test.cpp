@@ -122,10 +122,11 @@ TEST(RealtimePostgres, WhatTheServerSaysAboutThemIsSeen) {
     client.subscribe();
     client.backend.push_joined(
         "realtime:room", "system",
-        R"({"message":"Subscribed to PostgreSQL","status":"ok","extension":"postgres_changes","channel":"room"})");
-    client.backend.push_joined(
-        "realtime:room", "system",
-        R"({"message":"Error parsing `filter` params: [\"task\"]","status":"error","extension":"postgres_changes","channel":"room"})");
+        R"({"message":"Subscribed to PostgreSQL","status":"ok","extension":"postgres_changes",)"
+        R"("channel":"room"})");
+    client.backend.push_joined("realtime:room", "system",
+                               R"({"message":"Error parsing `filter` params: [\"task\"]","status":"error",)"
+                               R"("extension":"postgres_changes","channel":"room"})");
     client.settle();
     ASSERT_EQ(said.size(), 2U);
     EXPECT_TRUE(said[0].is_subscribed_to_postgres());
