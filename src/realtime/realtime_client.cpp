@@ -122,7 +122,8 @@ RealtimeChannel RealtimeClient::channel(std::string_view name, RealtimeChannelOp
     auto core = std::make_shared<RealtimeCore>(
         hub_, socket_->channel(topic, Json::object(), std::move(below)), std::move(options));
     *self = core;
-    if (!hub_->add(topic, core)) return RealtimeChannel(hub_->find(topic)); // another thread was quicker
+    if (auto known = hub_->add(topic, core); known != core)
+        return RealtimeChannel(std::move(known)); // another thread was quicker
     core->socket().post([core](Driver* driver) {
         if (driver) core->attach(*driver);
     });
@@ -136,8 +137,9 @@ std::vector<RealtimeChannel> RealtimeClient::channels() const {
 }
 
 void RealtimeClient::remove_channel(const RealtimeChannel& channel) {
-    hub_->remove(*channel.core());
+    // In this order: a new channel of another thread must not be put on what is being removed.
     socket_->remove(channel.channel());
+    hub_->remove(*channel.core());
 }
 
 void RealtimeClient::remove_all_channels() {

@@ -26,8 +26,8 @@ public:
     RealtimeHub(std::string api_key, Millis timeout) : api_key_(std::move(api_key)), timeout_(timeout) {}
 
     std::shared_ptr<RealtimeCore> find(const std::string& topic) const;
-    /// False if the topic has one already.
-    bool add(const std::string& topic, std::shared_ptr<RealtimeCore>);
+    /// The channel of the topic: the one that is there already, or this one.
+    std::shared_ptr<RealtimeCore> add(const std::string& topic, const std::shared_ptr<RealtimeCore>&);
     void remove(const RealtimeCore&);
     std::vector<std::shared_ptr<RealtimeCore>> channels() const;
     /// Lets go of all of them.

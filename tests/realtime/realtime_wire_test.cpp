@@ -247,6 +247,27 @@ TEST_F(RealtimeHttp, FailsWithTheErrorOfTheProvider) {
     EXPECT_EQ(result.error().message, "signed out");
 }
 
+// ---- threads
+
+TEST_F(RealtimeWire, ThreadsMayMakeUseAndRemoveChannelsOfOneName) {
+    std::vector<std::thread> threads;
+    for (int i = 0; i < 4; ++i) {
+        threads.emplace_back([this] {
+            for (int n = 0; n < 200; ++n) {
+                const RealtimeChannel room = client->channel("room");
+                HandlerId id;
+                room.on_broadcast("e", [](const Broadcast&) {}).on_presence_join([](const auto&) {}, &id);
+                room.off(id);
+                EXPECT_EQ(room.topic(), "realtime:room");
+                client->remove_channel(room);
+            }
+        });
+    }
+    for (std::thread& thread : threads) thread.join();
+    subscribe(client->channel("room"));
+    EXPECT_EQ(client->channels().size(), 1U);
+}
+
 // ---- handlers elsewhere
 
 TEST(RealtimeDispatch, HandlersRunWhereTheProgramWantsThemWithBytesOfTheirOwn) {
