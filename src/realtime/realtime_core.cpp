@@ -40,6 +40,7 @@ RealtimeCore::RealtimeCore(std::shared_ptr<RealtimeHub> hub, Channel channel,
 RealtimeCore::~RealtimeCore() = default;
 
 void RealtimeCore::attach(Driver& driver) {
+    if (channel_.core()->is_removed) return; // by a thread that was quicker
     channel_.core()->observer = shared_from_this();
     driver.set_params(*channel_.core(), [weak = weak_from_this()](Answer<std::string> answer) {
         const auto self = weak.lock();
