@@ -23,7 +23,7 @@ void ChannelCore::clear_handlers() {
     changed.clear();
     joined.clear();
     gap.clear();
-    observer.reset();
+    if (const auto last = std::exchange(observer, nullptr)) last->channel_ended();
     rpc.clear();
     params_provider = nullptr;
     options.should_rejoin = nullptr;

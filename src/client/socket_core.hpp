@@ -41,6 +41,8 @@ public:
     virtual void channel_received(const Message&) = 0;
     virtual void channel_changed(ChannelState from, ChannelState to, const Error* why) = 0;
     virtual void channel_missed(Millis offline) = 0;
+    /// The channel or its socket is gone: the last call.
+    virtual void channel_ended() = 0;
 };
 
 /// What the handles of one channel share. The first part belongs to every thread, the second to the loop

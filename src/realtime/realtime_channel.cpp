@@ -65,8 +65,8 @@ Push send_presence(const RealtimePtr& core, std::string payload, std::optional<s
         core->channel().core(),
         [core, payload = std::move(payload), tracked = std::move(tracked), wait = shell::in_core(timeout)](
             Driver& driver, shell::ChannelCore& channel, const PushPtr& push) mutable {
-            core->set_tracked(std::move(tracked));
             push->explain = explain_refusal;
+            if (!push->is_cancelled) core->set_tracked(std::move(tracked), push);
             driver.push(channel, push, {"presence", Opcode::text, payload}, Expects::reply, wait);
         });
 }
@@ -89,6 +89,12 @@ Push send_by_http(const RealtimePtr& core, std::string_view event, const char* c
             if (!driver) return push->finish(shell::SocketCore::closed_error());
             driver->http_send(std::move(request), timeout.value_or(core->hub().timeout()), push);
         });
+}
+
+using PresenceHandler = Function<void(const PresenceEvent&)>;
+
+void tell(const std::weak_ptr<PresenceHandler>& weak, const PresenceEvent& event) {
+    if (const auto call = weak.lock()) (*call)(event);
 }
 
 /// The metas of `a` that `b` does not have.
@@ -140,14 +146,16 @@ RealtimeChannel RealtimeChannel::on_presence_join(Function<void(const PresenceEv
                                                   HandlerId* id) const {
     core_->want_presence();
     Presence& presence = core_->presence();
-    auto shared = std::make_shared<Function<void(const PresenceEvent&)>>(std::move(handler));
-    const HandlerId joined =
-        presence.on_join([shared](const PresenceEntry* before, const PresenceEntry& come) {
-            (*shared)({come.key, before ? before->metas : std::vector<PresenceMeta>(), come.metas});
+    const auto kept = std::make_shared<PresenceHandler>(std::move(handler));
+    const std::weak_ptr<PresenceHandler> weak = kept;
+    const HandlerId joined = presence.on_join([weak](const PresenceEntry* before, const PresenceEntry& come) {
+        tell(weak, {come.key, before ? before->metas : std::vector<PresenceMeta>(), come.metas});
+    });
+    const HandlerId updated =
+        presence.on_update([weak](const PresenceEntry& before, const PresenceEntry& now) {
+            tell(weak, {now.key, before.metas, difference(now, before)});
         });
-    core_->tie(joined, presence.on_update([shared](const PresenceEntry& before, const PresenceEntry& now) {
-        (*shared)({now.key, before.metas, difference(now, before)});
-    }));
+    core_->keep(joined, kept, updated);
     put(id, joined);
     return *this;
 }
@@ -156,20 +164,28 @@ RealtimeChannel RealtimeChannel::on_presence_leave(Function<void(const PresenceE
                                                    HandlerId* id) const {
     core_->want_presence();
     Presence& presence = core_->presence();
-    auto shared = std::make_shared<Function<void(const PresenceEvent&)>>(std::move(handler));
-    const HandlerId left = presence.on_leave([shared](const PresenceEntry& now, const PresenceEntry& gone) {
-        (*shared)({gone.key, now.metas, gone.metas});
+    const auto kept = std::make_shared<PresenceHandler>(std::move(handler));
+    const std::weak_ptr<PresenceHandler> weak = kept;
+    const HandlerId left = presence.on_leave([weak](const PresenceEntry& now, const PresenceEntry& gone) {
+        tell(weak, {gone.key, now.metas, gone.metas});
     });
-    core_->tie(left, presence.on_update([shared](const PresenceEntry& before, const PresenceEntry& now) {
-        (*shared)({now.key, now.metas, difference(before, now)});
-    }));
+    const HandlerId updated =
+        presence.on_update([weak](const PresenceEntry& before, const PresenceEntry& now) {
+            tell(weak, {now.key, now.metas, difference(before, now)});
+        });
+    core_->keep(left, kept, updated);
     put(id, left);
     return *this;
 }
 
 RealtimeChannel RealtimeChannel::on_presence_sync(Function<void()> handler, HandlerId* id) const {
     core_->want_presence();
-    put(id, core_->presence().on_sync(std::move(handler)));
+    const auto kept = std::make_shared<Function<void()>>(std::move(handler));
+    const HandlerId synced = core_->presence().on_sync([weak = std::weak_ptr(kept)] {
+        if (const auto call = weak.lock()) (*call)();
+    });
+    core_->keep(synced, kept);
+    put(id, synced);
     return *this;
 }
 
@@ -187,8 +203,8 @@ RealtimeChannel RealtimeChannel::on_gap(Function<void(Millis)> handler, HandlerI
 }
 
 void RealtimeChannel::off(HandlerId id) const {
-    core_->presence().off(core_->untie(id));
     core_->presence().off(id);
+    core_->presence().off(core_->let_go(id));
     core_->socket().handlers.kill(id);
     core_->socket().post([core = core_](Driver*) { core->sweep(); });
 }

@@ -109,6 +109,7 @@ RealtimeChannel RealtimeClient::channel(std::string_view name, RealtimeChannelOp
     const std::string topic = protocol::realtime_topic(name);
     if (topic.size() == protocol::realtime_prefix.size())
         throw std::invalid_argument("a channel needs a name");
+    const std::lock_guard lock(hub_->making);
     if (auto known = hub_->find(topic)) return RealtimeChannel(std::move(known));
     ChannelOptions below;
     below.max_buffered_messages = 100; // realtime-js MAX_PUSH_BUFFER_SIZE
@@ -122,7 +123,7 @@ RealtimeChannel RealtimeClient::channel(std::string_view name, RealtimeChannelOp
     auto core = std::make_shared<RealtimeCore>(
         hub_, socket_->channel(topic, Json::object(), std::move(below)), std::move(options));
     *self = core;
-    if (!hub_->add(topic, core)) return RealtimeChannel(hub_->find(topic)); // another thread was quicker
+    hub_->add(topic, core);
     core->socket().post([core](Driver* driver) {
         if (driver) core->attach(*driver);
     });
@@ -136,8 +137,9 @@ std::vector<RealtimeChannel> RealtimeClient::channels() const {
 }
 
 void RealtimeClient::remove_channel(const RealtimeChannel& channel) {
-    hub_->remove(*channel.core());
+    const std::lock_guard lock(hub_->making);
     socket_->remove(channel.channel());
+    hub_->remove(*channel.core());
 }
 
 void RealtimeClient::remove_all_channels() {

@@ -42,6 +42,7 @@ RealtimeCore::RealtimeCore(std::shared_ptr<RealtimeHub> hub, Channel channel,
 RealtimeCore::~RealtimeCore() = default;
 
 void RealtimeCore::attach(Driver& driver) {
+    if (channel_.core()->is_removed) return; // by a thread that was quicker
     channel_.core()->observer = shared_from_this();
     driver.set_params(*channel_.core(), [weak = weak_from_this()](Answer<std::string> answer) {
         const auto self = weak.lock();
@@ -83,15 +84,16 @@ protocol::JoinConfig RealtimeCore::config() {
 
 // ---- handlers
 
-void RealtimeCore::tie(HandlerId one, HandlerId other) {
+void RealtimeCore::keep(HandlerId id, std::shared_ptr<void> handler, HandlerId other) {
     const std::lock_guard lock(mutex_);
-    tied_.emplace(one.value, other);
+    if (!has_ended_) kept_.emplace(id.value, Kept{std::move(handler), other});
 }
 
-HandlerId RealtimeCore::untie(HandlerId one) {
+HandlerId RealtimeCore::let_go(HandlerId id) {
+    decltype(kept_)::node_type node; // dies without the lock
     const std::lock_guard lock(mutex_);
-    const auto node = tied_.extract(one.value);
-    return node.empty() ? HandlerId{} : node.mapped();
+    node = kept_.extract(id.value);
+    return node.empty() ? HandlerId{} : node.mapped().other;
 }
 
 RealtimeCore::BroadcastHandlers& RealtimeCore::broadcast_handlers(std::string_view event) {
@@ -126,6 +128,7 @@ void RealtimeCore::subscribe(Driver& driver, std::shared_ptr<PushState> push, Du
     if (state == ChannelState::joined) return push->finish(Reply("ok", Opcode::text, "{}", Micros{0}), {});
     if (push->is_cancelled) return;
     const bool is_under_way = state == ChannelState::joining || state == ChannelState::errored;
+    if (!is_under_way) set_tracked({}, nullptr);
     // Behind an unsubscribe() the end of the old subscription is still to be told: it is not about this one.
     (is_under_way && asking_next_.empty() ? asking_ : asking_next_).push_back(std::move(push));
     driver.connect();
@@ -171,8 +174,11 @@ void RealtimeCore::channel_joined(const Reply& reply) {
     }
     for (std::size_t i = 0; i < bindings_.size(); ++i) bindings_[i]->id = (*ids)[i];
     end_.reset();
-    const bool is_again = std::exchange(was_joined_, true);
-    if (is_again && tracked_) (void)channel_.send("presence", protocol::presence_track_payload(*tracked_));
+    was_joined_ = true;
+    const auto waiting_track = std::exchange(waiting_track_, {});
+    const bool is_on_its_way = waiting_track && !waiting_track->is_finished();
+    if (tracked_ && !is_on_its_way)
+        (void)channel_.send("presence", protocol::presence_track_payload(*tracked_));
     window_.note_alive(ReplayWindow::Clock::now());
     may_replay_ = true;
     const auto missed = std::exchange(missed_, {});
@@ -187,6 +193,15 @@ void RealtimeCore::channel_joined(const Reply& reply) {
     give_token(); // one that came while the join was out
 }
 
+void RealtimeCore::set_tracked(std::optional<std::string> meta, const std::shared_ptr<PushState>& push) {
+    const ChannelState state = channel_.state();
+    tracked_.reset();
+    waiting_track_.reset();
+    if (state == ChannelState::closed || state == ChannelState::leaving) return; // the push fails
+    tracked_ = std::move(meta);
+    if (tracked_ && state != ChannelState::joined) waiting_track_ = push;
+}
+
 void RealtimeCore::channel_missed(Millis offline) { missed_ = offline; }
 
 void RealtimeCore::channel_changed(ChannelState from, ChannelState to, const Error* why) {
@@ -197,6 +212,8 @@ void RealtimeCore::channel_changed(ChannelState from, ChannelState to, const Err
     if (to == ChannelState::closed) {
         const std::optional<Error> error = why ? std::optional(explained(*why)) : std::nullopt;
         was_joined_ = false;
+        may_replay_ = true;
+        window_ = {};
         missed_.reset();
         tell(SubscribeStatus::closed, error ? &*error : nullptr);
         finish_asking(error ? *error : fail(Errc::channel_closed, "the channel was left").error);
@@ -319,6 +336,17 @@ void RealtimeCore::end() {
     ask_now();
     finish_asking(SocketCore::closed_error());
     options_.should_resubscribe = nullptr;
+    tracked_.reset();
+    waiting_track_.reset();
+    broadcasts_.clear();
+    bindings_.clear();
+    systems.clear();
+    gaps.clear();
+    statuses.clear();
+    decltype(kept_) kept; // dies without the lock
+    const std::lock_guard lock(mutex_);
+    has_ended_ = true;
+    kept.swap(kept_);
 }
 
 } // namespace phx::shell

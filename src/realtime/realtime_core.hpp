@@ -42,10 +42,11 @@ public:
     Presence& presence() noexcept { return presence_; }
     const realtime::RealtimeChannelOptions& options() const noexcept { return options_; }
     void want_presence() noexcept { wants_presence_ = true; }
-    /// off() of one takes the other along.
-    void tie(HandlerId one, HandlerId other);
-    /// The one that is tied to it, once.
-    HandlerId untie(HandlerId);
+    /// A handler of presence, which is let go with its channel, as the others are: what it owns may own the
+    /// channel. off() of `id` takes `other` along.
+    void keep(HandlerId id, std::shared_ptr<void> handler, HandlerId other = {});
+    /// The other, once; its handler goes.
+    HandlerId let_go(HandlerId);
 
     // ---- loop thread
     struct Binding {
@@ -67,10 +68,11 @@ public:
     void sweep();
 
     void subscribe(Driver&, std::shared_ptr<PushState>, Duration timeout);
-    void set_tracked(std::optional<std::string> meta) { tracked_ = std::move(meta); }
+    /// What `push`, which is about to be made, asks for, for the joins that follow; none: untrack().
+    void set_tracked(std::optional<std::string> meta, const std::shared_ptr<PushState>& push);
     bool should_rejoin(const Error&);
     void token_changed();
-    /// The client is gone.
+    /// The channel or the client is gone: what waits ends, and the handlers are let go.
     void end();
 
 private:
@@ -78,6 +80,7 @@ private:
     void channel_received(const Message&) override;
     void channel_changed(ChannelState from, ChannelState to, const Error* why) override;
     void channel_missed(Millis offline) override;
+    void channel_ended() override { end(); }
 
     void receive_broadcast(const Message&);
     void receive_change(const Message&);
@@ -95,8 +98,13 @@ private:
     Channel channel_;
     realtime::RealtimeChannelOptions options_;
     std::atomic<bool> wants_presence_{false};
-    std::mutex mutex_; // of tied_
-    std::map<std::uint64_t, HandlerId> tied_;
+    struct Kept {
+        std::shared_ptr<void> handler;
+        HandlerId other;
+    };
+    std::mutex mutex_; // of kept_ and has_ended_
+    std::map<std::uint64_t, Kept> kept_;
+    bool has_ended_ = false;
     Presence presence_;
 
     std::map<std::string, BroadcastHandlers, std::less<>> broadcasts_; // by event, in lower case
@@ -105,6 +113,7 @@ private:
     std::vector<std::shared_ptr<PushState>> asking_next_; // of a join whose beginning is still to be told
     ReplayWindow window_;
     std::optional<std::string> tracked_;
+    std::shared_ptr<PushState> waiting_track_;   // what asks for it, if it waits for a join itself
     std::optional<std::string> given_token_;     // to the server, for this channel
     std::optional<realtime::SystemMessage> end_; // what the server said before it ends the channel
     std::optional<Millis> missed_;

@@ -16,9 +16,9 @@ std::shared_ptr<RealtimeCore> RealtimeHub::find(const std::string& topic) const 
     return found == channels_.end() ? nullptr : found->second;
 }
 
-bool RealtimeHub::add(const std::string& topic, std::shared_ptr<RealtimeCore> channel) {
+void RealtimeHub::add(const std::string& topic, std::shared_ptr<RealtimeCore> channel) {
     const std::lock_guard lock(mutex_);
-    return channels_.emplace(topic, std::move(channel)).second;
+    channels_.emplace(topic, std::move(channel));
 }
 
 void RealtimeHub::remove(const RealtimeCore& channel) {

@@ -26,8 +26,7 @@ public:
     RealtimeHub(std::string api_key, Millis timeout) : api_key_(std::move(api_key)), timeout_(timeout) {}
 
     std::shared_ptr<RealtimeCore> find(const std::string& topic) const;
-    /// False if the topic has one already.
-    bool add(const std::string& topic, std::shared_ptr<RealtimeCore>);
+    void add(const std::string& topic, std::shared_ptr<RealtimeCore>);
     void remove(const RealtimeCore&);
     std::vector<std::shared_ptr<RealtimeCore>> channels() const;
     /// Lets go of all of them.
@@ -37,6 +36,9 @@ public:
     /// Of what names no timeout of its own.
     Millis timeout() const noexcept { return timeout_; }
 
+    /// Held while a channel is made or removed, which are both steps here and at the socket: a new one must
+    /// not be put on what is being removed. Nothing waits inside it.
+    std::mutex making;
     /// Loop thread; null before its beginning and after its end.
     RealtimeDriver* driver = nullptr;
 

@@ -232,7 +232,7 @@ public:
     std::size_t unfinished() const { return names.size() - finished.size(); }
 
     enum class Print { lines, nothing } print = Print::lines;
-    bool prints_joined = false; ///< what a join was answered with: few tests are about that
+    bool prints_joined = false;         ///< what a join was answered with: few tests are about that
     std::vector<std::string> sent = {}; ///< text frames, when nothing is printed
     std::size_t outputs = 0;
     Vsn vsn;
