@@ -32,6 +32,8 @@ using realtime::RealtimeOptions;
 using realtime::SubscribeStatus;
 using realtime::SystemMessage;
 
+using Counts = std::map<std::string, int>;
+
 struct Line {
     std::string where; ///< file and line
     Json entry;
@@ -122,6 +124,7 @@ public:
     /// The next frame of our client, or none if it sends none now or soon.
     std::optional<ReplayFrame> next_sent(Micros patience) {
         if (sent.empty()) world.run_until([this] { return !sent.empty(); }, patience);
+        settle(); // it arrives
         if (sent.empty()) return {};
         ReplayFrame frame = std::move(sent.front());
         sent.pop_front();
@@ -138,6 +141,12 @@ public:
     bool knows_ref(const std::string& recorded) const { return refs_.contains(recorded); }
     void map_ref(const std::string& recorded, const std::string& ours) {
         if (recorded != "null") refs_[recorded] = ours;
+    }
+
+    std::string our(std::string_view recorded) const {
+        if (recorded == "null") return "null";
+        const auto found = refs_.find(std::string(recorded));
+        return found == refs_.end() ? R"("of nobody")" : found->second;
     }
 
     /// Sends a recorded frame with our refs, its payload byte for byte; what is no frame, as it is.
@@ -172,12 +181,6 @@ public:
     std::unique_ptr<RealtimeClient> client;
 
 private:
-    std::string our(std::string_view recorded) const {
-        if (recorded == "null") return "null";
-        const auto found = refs_.find(std::string(recorded));
-        return found == refs_.end() ? R"("of nobody")" : found->second;
-    }
-
     const Vsn vsn_;
     std::optional<testing::Peer> peer_;
     std::map<std::string, std::string> refs_; // of the recording, to ours
@@ -206,6 +209,12 @@ inline Json as_realtime_js(const std::vector<PresenceMeta>& metas) {
     Json list = Json::array();
     for (const PresenceMeta& meta : metas) list.push_back(*realtime::presence_json(meta));
     return list;
+}
+inline Json as_realtime_js(const char* event, const char* changed, const PresenceEvent& said) {
+    return {{"event", event},
+            {"key", said.key},
+            {"currentPresences", as_realtime_js(said.current)},
+            {changed, as_realtime_js(said.changed)}};
 }
 inline Json state_of(const RealtimeChannel& channel) {
     Json state = Json::object();

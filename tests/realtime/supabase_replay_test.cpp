@@ -12,6 +12,23 @@ namespace {
 constexpr Micros patience = 200ms;
 constexpr const char* recording = "15_realtime_js_2.119.0.jsonl";
 
+/// The three binary frames to realtime-js were not kept; it reported right after them what they said.
+std::string unrecorded_broadcast(const std::vector<Line>& lines, std::size_t at, const std::string& label) {
+    while (lines.at(at).text("conn") != label || lines[at].text("app") != "broadcast") ++at;
+    const Json& said = lines[at].entry.at("data");
+    const std::string event = said["event"], text = said["payload"].dump();
+    const bool is_binary = text == "{}"; // as it wrote an ArrayBuffer
+    protocol::FrameView view;
+    view.topic = "realtime:js";
+    view.event = "broadcast";
+    view.user_event = event;
+    view.kind = is_binary ? Opcode::binary : Opcode::text;
+    view.payload = is_binary ? "\1\2\3" : std::string_view(text);
+    std::string bytes;
+    EXPECT_TRUE(protocol::encode(Vsn::v2, Direction::to_client, view, bytes));
+    return bytes;
+}
+
 /// One of the recorded clients.
 class Session {
 public:
@@ -35,7 +52,7 @@ public:
             SCOPED_TRACE(line.where + " " + line.entry.dump().substr(0, 160));
             pass_until(line.at());
             if (line.is("in", "binary")) {
-                feed_unrecorded(lines, i);
+                replayed_.feed(Opcode::binary, unrecorded_broadcast(lines, i, label_));
             } else {
                 step(line);
             }
@@ -265,27 +282,6 @@ private:
         return said;
     }
 
-    /// The three binary frames to realtime-js were not kept; it reported right after them what they said.
-    void feed_unrecorded(const std::vector<Line>& lines, std::size_t at) {
-        const auto next =
-            std::find_if(lines.begin() + static_cast<std::ptrdiff_t>(at), lines.end(), [&](const Line& line) {
-                return line.text("conn") == label_ && line.text("app") == "broadcast";
-            });
-        ASSERT_NE(next, lines.end());
-        const Json& said = next->entry.at("data");
-        const std::string event = said["event"], text = said["payload"].dump();
-        const bool is_binary = text == "{}";
-        protocol::FrameView view;
-        view.topic = "realtime:js";
-        view.event = "broadcast";
-        view.user_event = event;
-        view.kind = is_binary ? Opcode::binary : Opcode::text;
-        view.payload = is_binary ? "\1\2\3" : std::string_view(text);
-        std::string bytes;
-        ASSERT_TRUE(protocol::encode(Vsn::v2, Direction::to_client, view, bytes));
-        replayed_.feed(Opcode::binary, bytes);
-    }
-
     using Report = std::pair<std::string, Json>;
     const std::string label_;
     const Setup setup_;
@@ -302,16 +298,10 @@ Session::Setup alice() {
         if (channel.topic() == "realtime:secret") return s.subscribe(channel, "status secret");
         channel.on_broadcast("*", [&s](const Broadcast& b) { s.report("broadcast", as_realtime_js(b)); });
         channel.on_presence_join([&s](const PresenceEvent& e) {
-            s.report("presence join", {{"event", "join"},
-                                       {"key", e.key},
-                                       {"currentPresences", as_realtime_js(e.current)},
-                                       {"newPresences", as_realtime_js(e.changed)}});
+            s.report("presence join", as_realtime_js("join", "newPresences", e));
         });
         channel.on_presence_leave([&s](const PresenceEvent& e) {
-            s.report("presence leave", {{"event", "leave"},
-                                        {"key", e.key},
-                                        {"currentPresences", as_realtime_js(e.current)},
-                                        {"leftPresences", as_realtime_js(e.changed)}});
+            s.report("presence leave", as_realtime_js("leave", "leftPresences", e));
         });
         channel.on_presence_sync([&s, channel] { s.report("presence sync", state_of(channel)); });
         realtime::PostgresFilter todos{.table = "todos"};
@@ -326,8 +316,6 @@ Session::Setup alice() {
         s.subscribe(channel, "status");
     };
 }
-
-using Counts = std::map<std::string, int>;
 
 TEST(SupabaseReplay, AliceWhoDoesEverythingOverVersion2) {
     Session session("A", {}, alice());
