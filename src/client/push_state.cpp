@@ -31,6 +31,7 @@ PushState::~PushState() {
 
 void PushState::finish(Reply reply, std::optional<Error> error) {
     std::vector<Observer> observers;
+    if (error && explain) explain(*error);
     {
         const std::lock_guard lock(mutex_);
         if (is_finished_) return;

@@ -46,6 +46,8 @@ public:
     /// Of the machine, once it has the push; loop thread only.
     protocol::PushId id{};
     bool is_cancelled = false; // loop thread
+    /// Told of an error before all others, to say more of it. Set before the driver has the push.
+    void (*explain)(Error&) = nullptr;
 
 private:
     void run(Observer);

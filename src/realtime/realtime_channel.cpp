@@ -2,6 +2,7 @@
 
 #include "phx/protocol/topic.hpp"
 #include "protocol/client/text.hpp"
+#include "protocol/realtime/json_members.hpp"
 #include "protocol/realtime/rest.hpp"
 #include "src/client/channel_calls.hpp"
 #include "src/realtime/realtime_core.hpp"
@@ -34,6 +35,18 @@ void put(HandlerId* where, HandlerId id) {
     if (where) *where = id;
 }
 
+/// What Supabase answers to a push that it refuses: {"reason":"..."}, or a text alone.
+void explain_refusal(Error& error) {
+    if (error.code != Errc::rejected || !error.detail) return;
+    using protocol::realtime::json_string;
+    const std::string_view reply = error.detail->reply;
+    const auto text = json_string(protocol::realtime::json_member(reply, "reason").value_or(reply));
+    const auto reason = text ? reason_of_refusal(*text) : std::nullopt;
+    if (!reason) return;
+    error.code = *reason;
+    error.message = *text;
+}
+
 Push send_broadcast(const RealtimePtr& core, std::string_view event, Opcode kind, std::string_view payload,
                     std::optional<Millis> timeout) {
     const Expects expects = core->options().broadcast_ack ? Expects::reply : Expects::nothing;
@@ -41,6 +54,7 @@ Push send_broadcast(const RealtimePtr& core, std::string_view event, Opcode kind
         core->channel().core(),
         [event = std::string(event), kind, payload = std::string(payload), expects,
          wait = shell::in_core(timeout)](Driver& driver, shell::ChannelCore& channel, const PushPtr& push) {
+            push->explain = explain_refusal;
             driver.push(channel, push, {"broadcast", kind, payload, event}, expects, wait);
         });
 }
@@ -52,6 +66,7 @@ Push send_presence(const RealtimePtr& core, std::string payload, std::optional<s
         [core, payload = std::move(payload), tracked = std::move(tracked), wait = shell::in_core(timeout)](
             Driver& driver, shell::ChannelCore& channel, const PushPtr& push) mutable {
             core->set_tracked(std::move(tracked));
+            push->explain = explain_refusal;
             driver.push(channel, push, {"presence", Opcode::text, payload}, Expects::reply, wait);
         });
 }

@@ -106,8 +106,9 @@ private:
     void tell_result(Push push) {
         std::move(push).then([this](const Result<Reply>& result) {
             if (result) return report("reply", {"ok", Json::parse(result->text())});
-            if (result.error().code != Errc::rejected) return; // ended with channel or connection
-            report("reply", {"error", Json::parse(result.error().detail->reply)});
+            const auto& detail = result.error().detail;
+            if (!detail || detail->status.empty()) return; // ended with channel or connection
+            report("reply", {detail->status, Json::parse(detail->reply)});
         });
     }
 

@@ -169,5 +169,37 @@ TEST(SupabaseRecordings, AnIdleSocketIsClosedWith1000) {
               (Counts{{"connections", 4}, {"SUBSCRIBED", 2}, {"broadcast", 3}, {"close 1000", 3}}));
 }
 
+/// What recordings 11a and 09, and the notes, have as answers to pushes.
+TEST(SupabaseRecordings, ARefusedPushHasItsReason) {
+    Replayed replayed(Vsn::v2, {});
+    RealtimeChannelOptions options;
+    options.broadcast_ack = true;
+    const RealtimeChannel channel = replayed.client->channel("pl", std::move(options));
+    channel.subscribe().then([](const Result<Reply>&) {});
+    auto answer = [&](const std::string& payload) {
+        const auto frame = replayed.next_sent(1s);
+        if (!frame) throw std::logic_error("nothing to answer");
+        replayed.map_refs(*frame, *frame);
+        replayed.feed(Opcode::text, "[" + frame->join_ref + "," + frame->ref +
+                                        R"(,"realtime:pl","phx_reply",)" + payload + "]");
+    };
+    answer(R"({"status":"ok","response":{"postgres_changes":[]}})");
+    const Push large = channel.send("e");
+    answer(R"({"status":"error","response":"payload_size_exceeded"})");
+    const Error too_large = large.wait().error();
+    EXPECT_EQ(too_large.code, Reason::payload_size_exceeded);
+    EXPECT_EQ(too_large.message, "payload_size_exceeded");
+    EXPECT_EQ(too_large.detail->status, "error");
+    const Push scalar = channel.track(5);
+    answer(R"({"status":"error","response":{"reason":"Presence track payload must be a map"}})");
+    EXPECT_EQ(scalar.wait().error().code, Reason::track_payload_not_a_map);
+    const Push untracked = channel.untrack();
+    answer(R"({"status":"error","response":{"reason":"unmatched topic"}})");
+    EXPECT_EQ(untracked.wait().error().code, Reason::unmatched_topic);
+    const Push not_allowed = channel.track({{"a", 1}});
+    answer(R"({"status":"error","response":{}})");
+    EXPECT_EQ(not_allowed.wait().error().code, Errc::rejected); // the server does not say why
+}
+
 } // namespace
 } // namespace phx::test

@@ -121,7 +121,8 @@ public:
 
     /// Sends to all who are subscribed. Without `broadcast_ack` it finishes when it is sent, else with the
     /// server's answer (none comes where the policies do not allow it: timeout). While joining it waits, and
-    /// of more than 100 the oldest fail with buffer_full. Errors: as `Channel::push`.
+    /// of more than 100 the oldest fail with buffer_full. Errors: a `Reason` (payload_size_exceeded), those
+    /// of `Channel::push`.
     Push send(std::string_view event, const Json& payload = Json::object(),
               std::optional<Millis> timeout = {}) const {
         auto text = payload_text(payload);
@@ -145,8 +146,9 @@ public:
                         std::optional<Millis> timeout = {}) const;
     Push http_send_binary(std::string_view event, Binary payload, std::optional<Millis> timeout = {}) const;
 
-    /// Shows this client to the others, with this meta; again after each loss, until `untrack()`. Errors: as
-    /// `Channel::push`.
+    /// Shows this client to the others, with this meta; again after each loss, until `untrack()`. Errors: a
+    /// `Reason` (track_payload_not_a_map), those of `Channel::push`; rejected where the policies do not allow
+    /// it.
     Push track(const Json& meta, std::optional<Millis> timeout = {}) const {
         auto text = payload_text(meta);
         if (!text) return failed_push(std::move(text).error());
