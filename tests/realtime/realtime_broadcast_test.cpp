@@ -168,7 +168,7 @@ TEST(RealtimeBroadcast, WithAnAckFinishesWithTheServersAnswer) {
     client.backend.answers["broadcast"] = {"error", R"("payload_size_exceeded")"};
     const auto refused = client.room.send("shout").wait();
     ASSERT_FALSE(refused);
-    EXPECT_EQ(refused.error().code, Errc::rejected);
+    EXPECT_EQ(refused.error().code, Reason::payload_size_exceeded);
     ASSERT_TRUE(refused.error().detail);
     EXPECT_EQ(refused.error().detail->reply, R"("payload_size_exceeded")");
     client.backend.answers.clear(); // as where a policy does not allow it

@@ -145,7 +145,7 @@ TEST(RealtimePresence, TracksWithTheServersAnswer) {
     client.backend.answers["presence"] = {"error", R"({"reason":"Presence track payload must be a map"})"};
     const auto refused = client.room.track(7).wait();
     ASSERT_FALSE(refused);
-    EXPECT_EQ(refused.error().code, Errc::rejected);
+    EXPECT_EQ(refused.error().code, Reason::track_payload_not_a_map);
     EXPECT_EQ(client.room.track_text("{").wait().error().code, Errc::invalid_payload);
 }
 

@@ -114,6 +114,7 @@ public:
     /// change; its error is valid during the call, and its code is a `Reason` where Supabase gave one. The
     /// push is about the first answer. Errors: a `Reason`, join_refused, timeout, binding_mismatch,
     /// channel_closed, socket_closed, those of the provider of tokens. While subscribed: ok.
+    /// Each function given stays, until the channel is removed.
     Push subscribe(Function<void(SubscribeStatus, const Error*)> status = {},
                    std::optional<Millis> timeout = {}) const;
     /// Leaves; `subscribe()` may follow.
