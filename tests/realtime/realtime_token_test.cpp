@@ -8,7 +8,7 @@ namespace {
 /// One whose time is over then. The clock of a World is not the one that tokens go by.
 std::string token_for(std::chrono::seconds left, std::string_view name = "jwt") {
     using namespace std::chrono;
-    const auto exp = duration_cast<seconds>(system_clock::now().time_since_epoch() + left).count();
+    const auto exp = (duration_cast<seconds>(system_clock::now().time_since_epoch()) + left).count();
     const std::string claims = Json{{"exp", exp}, {"role", name}}.dump();
     return "e30." +
            protocol::base64_encode(claims, protocol::Base64Alphabet::url, protocol::Base64Padding::unpadded) +
