@@ -22,7 +22,8 @@ constexpr std::uint16_t internal_error = 1011;
 constexpr std::uint16_t session_gone = 3410;
 constexpr const char* internal_error_text = "internal server error";
 
-bool is_field_value(std::string_view text) {
+/// Stricter than a header: a token has no tabs either.
+bool has_no_control_characters(std::string_view text) {
     return std::none_of(text.begin(), text.end(), [](char c) {
         const auto byte = static_cast<unsigned char>(c);
         return byte < ' ' || byte == 0x7f;
@@ -66,7 +67,7 @@ void LongPollMachine::open(TimePoint now) {
     now_ = now;
     if (state_ != State::idle) return;
     state_ = State::opening;
-    if (is_field_value(config_.auth_token)) return;
+    if (has_no_control_characters(config_.auth_token)) return;
     end(no_code, {},
         error_of(Errc::invalid_argument, "the token has control characters and fits into no HTTP header",
                  Origin::local));

@@ -37,6 +37,13 @@ bool is_field_token(std::string_view text) noexcept {
     });
 }
 
+bool is_field_value(std::string_view text) noexcept {
+    return std::none_of(text.begin(), text.end(), [](char c) {
+        const auto byte = static_cast<unsigned char>(c);
+        return (byte < ' ' && c != '\t') || byte == 0x7f;
+    });
+}
+
 void append_field(std::string& head, std::string_view name, std::string_view value) {
     head.append(name).append(": ").append(value).append("\r\n");
 }

@@ -17,6 +17,9 @@ bool list_has_token(std::string_view list, std::string_view token) noexcept;
 /// RFC 9110 section 5.6.2: what names of headers and methods are made of.
 bool is_field_token(std::string_view) noexcept;
 
+/// Whether a header may have this value: no control characters but tabs (RFC 9110 section 5.5).
+bool is_field_value(std::string_view) noexcept;
+
 /// `Name: value\r\n`
 void append_field(std::string& head, std::string_view name, std::string_view value);
 

@@ -17,13 +17,6 @@ void require(bool holds, const std::string& what) {
     if (!holds) throw std::invalid_argument(what);
 }
 
-bool is_line(std::string_view text) {
-    return std::none_of(text.begin(), text.end(), [](char c) {
-        const auto byte = static_cast<unsigned char>(c);
-        return (byte < 0x20 && c != '\t') || byte == 0x7f;
-    });
-}
-
 /// Those that the upgrade itself sets, and those that announce a body.
 bool is_ours(std::string_view name) {
     std::string lower(name);
@@ -44,7 +37,8 @@ void check_headers(const SocketSetup& setup) {
     for (const auto& [name, value] : setup.headers) {
         require(protocol::is_field_token(name),
                 "a header's name must be a token of letters, digits and !#$%&'*+-.^_`|~");
-        require(is_line(value), "the value of the header " + name + " has control characters");
+        require(protocol::is_field_value(value),
+                "the value of the header " + name + " has control characters");
         require(!is_ours(name), "the header " + name + " belongs to the upgrade and cannot be set");
         hosts += protocol::equals_ignoring_case(name, "host") ? 1 : 0;
     }

@@ -1,6 +1,7 @@
 #include "src/realtime/http_sender.hpp"
 
 #include "phx/protocol/codec.hpp"
+#include "protocol/wire/http_fields.hpp"
 #include "src/client/duration.hpp"
 #include "src/client/socket_core.hpp"
 
@@ -11,13 +12,6 @@ namespace phx::shell {
 namespace {
 
 constexpr std::size_t max_body_bytes = 64u << 10; // of an answer; the rest is not read
-
-/// Whether it can be the value of a header.
-bool is_line(const std::string& text) {
-    return std::none_of(text.begin(), text.end(), [](char c) {
-        return (static_cast<unsigned char>(c) < ' ' && c != '\t') || c == '\x7F';
-    });
-}
 
 std::size_t size_of(const HttpSender::Request& request) {
     std::size_t bytes = request.target.size() + request.content_type.size() + request.body.size();
@@ -54,7 +48,7 @@ void HttpSender::send(Request request, Millis timeout, PushPtr push) {
     assert(loop_.on_loop_thread());
     if (is_closed_) return finish_soon(std::move(push), {}, SocketCore::closed_error());
     for (const auto& [name, value] : request.headers) {
-        if (is_line(value)) continue;
+        if (protocol::is_field_value(value)) continue;
         const std::string what = "the value of the header " + name + " has control characters";
         return finish_soon(std::move(push), {}, fail(Errc::invalid_argument, what).error);
     }

@@ -15,11 +15,6 @@ constexpr std::string_view end_of_head = "\r\n\r\n";
 
 bool is_target_char(char c) noexcept { return c > ' ' && c < 0x7f; }
 
-bool is_value_char(char c) noexcept {
-    const auto byte = static_cast<unsigned char>(c);
-    return byte == '\t' || (byte >= ' ' && byte != 0x7f);
-}
-
 ParsedHead refuse(int status, const char* reason) { return {Status::refused, 0, status, reason}; }
 ParsedHead fine() { return {Status::complete, 0, 0, ""}; }
 
@@ -53,7 +48,7 @@ ParsedHead parse_header(std::string_view line, HttpRequest& request) {
     if (colon == std::string_view::npos || !protocol::is_field_token(line.substr(0, colon)))
         return refuse(400, "malformed header");
     const std::string_view value = protocol::trim_field(line.substr(colon + 1));
-    if (!std::all_of(value.begin(), value.end(), is_value_char)) return refuse(400, "malformed header");
+    if (!protocol::is_field_value(value)) return refuse(400, "malformed header");
     request.headers.emplace_back(line.substr(0, colon), value);
     return fine();
 }
