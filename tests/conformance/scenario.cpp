@@ -92,24 +92,6 @@ std::string payload_of(const Step& step) {
     return step.line.at("data").get<std::string>();
 }
 
-std::string from_hex(std::string_view hex) {
-    std::string bytes;
-    for (std::size_t i = 0; i + 1 < hex.size(); i += 2) {
-        bytes += static_cast<char>(std::stoi(std::string(hex.substr(i, 2)), nullptr, 16));
-    }
-    return bytes;
-}
-
-std::string to_hex(std::string_view bytes) {
-    static constexpr char digits[] = "0123456789abcdef";
-    std::string hex;
-    for (const char c : bytes) {
-        hex += digits[(static_cast<unsigned char>(c) >> 4) & 0xf];
-        hex += digits[static_cast<unsigned char>(c) & 0xf];
-    }
-    return hex;
-}
-
 json event_of(const Step& step) {
     const json& line = step.line;
     if (step.kind == "frame") {

@@ -1,5 +1,7 @@
 #pragma once
 
+#include "tests/support/hex.hpp"
+
 #include <cstdint>
 #include <filesystem>
 #include <nlohmann/json.hpp>
@@ -8,6 +10,9 @@
 #include <vector>
 
 namespace phx::conformance {
+
+using test::from_hex;
+using test::to_hex;
 
 enum class Sender : std::uint8_t { nobody, client, server };
 
@@ -35,8 +40,6 @@ std::vector<std::string> scenario_names(const std::filesystem::path& folder);
 
 /// The payload of a recorded frame or fragment. Texts that the recorder has cut (`data_prefix`) are restored.
 std::string payload_of(const Step& step);
-std::string from_hex(std::string_view hex);
-std::string to_hex(std::string_view bytes);
 
 /// What a server's step is compared by: {"text": JSON}, {"binary": hex}, {"pong": hex}, {"close": code,
 /// "reason": ...},

@@ -1,6 +1,6 @@
 #include "tests/realtime/http_sender_fixture.hpp"
+#include "tests/support/recorded_lines.hpp"
 
-#include <fstream>
 #include <set>
 #include <stdexcept>
 #include <sys/socket.h>
@@ -50,11 +50,9 @@ TEST(HttpSender, PostsBytesBelowThePathOfItsBase) {
 
 TEST(HttpSender, TakesTheRecordedAnswersOverOneConnection) {
     Sending sending;
-    std::ifstream file(PHX_TEST_VECTORS "/supabase/14_rest.jsonl");
     std::set<int> seen;
     bool is_post = false;
-    for (std::string line; std::getline(file, line);) {
-        const json record = json::parse(line);
+    for (const json& record : recorded_lines("supabase/14_rest.jsonl")) {
         if (record.value("op", "") != "http") continue;
         if (record["dir"] == "out") {
             is_post = record["method"] == "POST";
@@ -68,10 +66,10 @@ TEST(HttpSender, TakesTheRecordedAnswersOverOneConnection) {
         const std::string body = record["text"];
         const auto result = sending.exchange(answer + "\r\n" + body);
         seen.insert(status);
-        ASSERT_EQ(result.has_value(), status == 202) << line;
+        ASSERT_EQ(result.has_value(), status == 202) << record;
         if (result) continue;
         const Error& error = result.error();
-        EXPECT_EQ(error.code, status == 401 || status == 403 ? Errc::bad_auth : Errc::rejected) << line;
+        EXPECT_EQ(error.code, status == 401 || status == 403 ? Errc::bad_auth : Errc::rejected) << record;
         EXPECT_EQ(error.origin, Origin::peer);
         EXPECT_EQ(error.detail->http_status, status);
         EXPECT_EQ(error.detail->http_body, body);

@@ -1,5 +1,8 @@
 #pragma once
 
+#include "tests/support/hex.hpp"
+#include "tests/support/recorded_lines.hpp"
+
 #include <phx/phx.hpp>
 #include <phx/protocol/codec.hpp>
 #include <phx/realtime/realtime_client.hpp>
@@ -7,7 +10,6 @@
 
 #include <chrono>
 #include <deque>
-#include <fstream>
 #include <gtest/gtest.h>
 #include <map>
 #include <memory>
@@ -47,19 +49,9 @@ struct Line {
 
 inline std::vector<Line> read_recording(const std::string& name) {
     std::vector<Line> lines;
-    std::ifstream file(PHX_TEST_VECTORS "/supabase/" + name);
-    EXPECT_TRUE(file) << name;
-    int number = 0;
-    for (std::string line; std::getline(file, line);)
-        lines.push_back({name + ":" + std::to_string(++number), Json::parse(line)});
+    for (Json& entry : recorded_lines("supabase/" + name))
+        lines.push_back({name + ":" + std::to_string(lines.size() + 1), std::move(entry)});
     return lines;
-}
-
-inline std::string from_hex(const std::string& hex) {
-    std::string bytes;
-    for (std::size_t i = 0; i + 1 < hex.size(); i += 2)
-        bytes += static_cast<char>(std::stoi(hex.substr(i, 2), nullptr, 16));
-    return bytes;
 }
 
 /// A frame that owns its parts; recorded, or of our client.

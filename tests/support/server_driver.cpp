@@ -33,22 +33,6 @@ std::string seconds(protocol::TimePoint t) {
 
 } // namespace
 
-std::string to_hex(std::string_view bytes) {
-    std::string hex;
-    for (const char c : bytes) {
-        hex.push_back("0123456789abcdef"[static_cast<unsigned char>(c) >> 4]);
-        hex.push_back("0123456789abcdef"[static_cast<unsigned char>(c) & 15]);
-    }
-    return hex;
-}
-
-std::string from_hex(std::string_view hex) {
-    std::string bytes;
-    for (std::size_t i = 0; i + 1 < hex.size(); i += 2)
-        bytes.push_back(static_cast<char>(std::stoi(std::string(hex.substr(i, 2)), nullptr, 16)));
-    return bytes;
-}
-
 ServerDriver::ServerDriver(server::ServerConfig config) : machine(std::move(config)) {}
 
 void ServerDriver::open(const std::string& peer, protocol::Vsn vsn, server::Dialect dialect,

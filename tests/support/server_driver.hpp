@@ -1,6 +1,7 @@
 #pragma once
 
 #include "protocol/server/server_machine.hpp"
+#include "tests/support/hex.hpp"
 
 #include <cstdint>
 #include <functional>
@@ -62,8 +63,5 @@ private:
     std::map<server::SessionId, std::string> names_;
     std::vector<std::string> lines_;
 };
-
-std::string to_hex(std::string_view bytes);
-std::string from_hex(std::string_view hex);
 
 } // namespace phx::test

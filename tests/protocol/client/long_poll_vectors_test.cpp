@@ -1,7 +1,7 @@
 #include "phx/protocol/base64.hpp"
 #include "protocol/client/long_poll.hpp"
+#include "tests/support/recorded_lines.hpp"
 
-#include <fstream>
 #include <gtest/gtest.h>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -14,13 +14,7 @@ namespace {
 
 using Json = nlohmann::json;
 using long_poll::Lane;
-
-std::vector<Json> records_of(const std::string& name) {
-    std::ifstream file(PHX_TEST_VECTORS "/phoenix/" + name + ".jsonl");
-    std::vector<Json> records;
-    for (std::string line; std::getline(file, line);) records.push_back(Json::parse(line));
-    return records;
-}
+using test::recorded_lines;
 
 /// A machine that lives as long as the recorded session; a new one begins where it is told to.
 struct Replay {
@@ -81,7 +75,7 @@ struct Replay {
 TEST(LongPollVectors, AsksWhatWasRecorded) {
     for (const std::string version : {"1", "2"}) {
         Replay replay("vsn=" + version + ".0.0");
-        const std::vector<Json> records = records_of('v' + version + "_longpoll");
+        const std::vector<Json> records = recorded_lines("phoenix/v" + version + "_longpoll.jsonl");
         ASSERT_FALSE(records.empty());
         Json opening; // the answer that opened the session
         int compared = 0;
@@ -112,7 +106,7 @@ TEST(LongPollVectors, AsksWhatWasRecorded) {
 
 TEST(LongPollVectors, UnderstandsWhatBadTokensAndBodiesAreAnswered) {
     for (const std::string name : {"v1_longpoll", "v2_longpoll"}) {
-        const std::vector<Json> records = records_of(name);
+        const std::vector<Json> records = recorded_lines("phoenix/" + name + ".jsonl");
         std::size_t i = 0;
         while (!records.at(i).value("text", "").starts_with("bad tokens")) ++i;
         std::vector<int> codes;

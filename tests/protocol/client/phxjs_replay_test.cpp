@@ -1,5 +1,6 @@
 #include "phx/protocol/codec.hpp"
 #include "protocol/client/client_machine.hpp"
+#include "tests/support/hex.hpp"
 
 #include <deque>
 #include <fstream>
@@ -16,6 +17,7 @@ namespace phx::protocol {
 namespace {
 
 using Json = nlohmann::json;
+using test::from_hex;
 using namespace std::chrono_literals;
 
 /// A frame of the client, with its refs apart: they are counters of either client.
@@ -33,13 +35,6 @@ Sent read(Vsn vsn, Opcode opcode, std::string_view bytes) {
                              ? Json::parse(frame->payload)
                              : Json::binary({frame->payload.begin(), frame->payload.end()});
     return {json(frame->join_ref), json(frame->ref), Json{frame->topic, frame->event, payload}};
-}
-
-std::string from_hex(const std::string& hex) {
-    std::string bytes;
-    for (std::size_t i = 0; i < hex.size(); i += 2)
-        bytes += static_cast<char>(std::stoi(hex.substr(i, 2), nullptr, 16));
-    return bytes;
 }
 
 class PhxjsReplay : public testing::TestWithParam<Vsn> {
@@ -163,8 +158,9 @@ private:
     }
     void expect_frame(const Json& entry) {
         const bool is_text = entry.at("opcode") == "text";
-        const Sent theirs = is_text ? read(GetParam(), Opcode::text, entry.at("data").get<std::string>())
-                                    : read(GetParam(), Opcode::binary, from_hex(entry.at("hex")));
+        const Sent theirs =
+            is_text ? read(GetParam(), Opcode::text, entry.at("data").get<std::string>())
+                    : read(GetParam(), Opcode::binary, from_hex(entry.at("hex").get<std::string>()));
         const Sent ours = sent.front();
         sent.pop_front();
         EXPECT_EQ(ours.what, theirs.what);
@@ -189,7 +185,7 @@ private:
             bytes = frame.dump();
             machine->handle_frame(now, conn, Opcode::text, bytes);
         } else {
-            bytes = from_hex(entry.at("hex"));
+            bytes = from_hex(entry.at("hex").get<std::string>());
             // Refs in the scenario with bytes have one digit each, ours too.
             const bool is_reply = bytes[0] == 1;
             const std::size_t at = is_reply ? 5 : 4;

@@ -1,5 +1,6 @@
 #include "phx/protocol/codec.hpp"
 #include "protocol/client/presence.hpp"
+#include "tests/support/recorded_lines.hpp"
 
 #include <filesystem>
 #include <fstream>
@@ -57,12 +58,9 @@ std::vector<Json> receive(PresenceSync& presence, Vsn vsn, const std::string& te
 TEST(PresenceVectors, TellsWhatPhoenixJsTold) {
     for (const Vsn vsn : {Vsn::v1, Vsn::v2}) {
         const std::string name = vsn == Vsn::v1 ? "v1" : "v2";
-        std::ifstream file(std::string(PHX_TEST_VECTORS "/phoenix/") + name + "_phxjs_presence.jsonl");
-        ASSERT_TRUE(file);
         std::map<std::string, PresenceSync> presences; // by connection
         std::map<std::string, std::vector<Json>> ours, theirs;
-        for (std::string line; std::getline(file, line);) {
-            const Json record = Json::parse(line);
+        for (const Json& record : test::recorded_lines("phoenix/" + name + "_phxjs_presence.jsonl")) {
             const std::string connection = record.value("conn", "");
             const std::string event = record.value("event", "");
             if (record["kind"] == "frame" && record["dir"] == "s2c") {

@@ -2,10 +2,8 @@
 
 #include "phx/protocol/codec.hpp"
 #include "phx/protocol/frame.hpp"
+#include "tests/support/recorded_lines.hpp"
 
-#include <filesystem>
-#include <fstream>
-#include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
@@ -24,17 +22,8 @@ struct RecordedFrame {
     std::string payload = {};
 };
 
-inline std::filesystem::path recording_path(const std::string& name) {
-    return std::filesystem::path(PHX_TEST_VECTORS) / "supabase" / name;
-}
-
-/// The lines of a recording as JSON.
 inline std::vector<nlohmann::json> recorded_lines(const std::string& name) {
-    std::vector<nlohmann::json> lines;
-    std::ifstream file(recording_path(name));
-    EXPECT_TRUE(file) << name;
-    for (std::string line; std::getline(file, line);) lines.push_back(nlohmann::json::parse(line));
-    return lines;
+    return test::recorded_lines("supabase/" + name);
 }
 
 /// Every text frame that was recorded whole.

@@ -1,4 +1,5 @@
 #include "phx/protocol/codec.hpp"
+#include "tests/support/hex.hpp"
 
 #include <algorithm>
 #include <filesystem>
@@ -13,6 +14,7 @@ namespace phx::protocol {
 namespace {
 
 using Json = nlohmann::json;
+using test::from_hex;
 
 struct Recorded {
     std::string where;
@@ -27,14 +29,6 @@ struct Counts {
     int text = 0, binary = 0, refused = 0, skipped = 0;
     std::map<EventKind, int> kinds;
 };
-
-std::string from_hex(const std::string& hex) {
-    std::string bytes;
-    for (std::size_t i = 0; i + 1 < hex.size(); i += 2) {
-        bytes.push_back(static_cast<char>(std::stoi(hex.substr(i, 2), nullptr, 16)));
-    }
-    return bytes;
-}
 
 std::optional<Vsn> vsn_of(const std::string& url) {
     const std::size_t at = url.find("vsn=");
@@ -99,7 +93,7 @@ std::vector<Recorded> load_phoenix(const std::filesystem::path& path, Counts& co
         frame.direction = to_server ? Direction::to_server : Direction::to_client;
         frame.opcode = opcode == "binary" ? Opcode::binary : Opcode::text;
         frame.bytes = kind == "fragment"     ? fragments[conn]
-                      : line.contains("hex") ? from_hex(line["hex"])
+                      : line.contains("hex") ? from_hex(line["hex"].get<std::string>())
                                              : line["data"].get<std::string>();
         if (kind == "frame") {
             EXPECT_EQ(frame.bytes.size(), line["len"].get<std::size_t>());
