@@ -50,7 +50,9 @@ Push Channel::push_binary(std::string_view event, Binary payload, std::optional<
     });
 }
 
-Push Channel::failed_push(Error error) { return shell::failed_push(core_, std::move(error)); }
+Push Channel::failed_push(Error error) {
+    return shell::failed_push(core_->shared_socket(), std::move(error));
+}
 
 Result<void> Channel::send_ready(std::string_view event, protocol::Opcode kind, std::string_view payload) {
     if (core_->socket().is_closed()) return Failure{SocketCore::closed_error()};

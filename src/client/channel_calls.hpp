@@ -29,8 +29,8 @@ template <class Command> Push post_push(const ChannelPtr& channel, Command comma
     return Push(std::move(state));
 }
 
-inline Push failed_push(const ChannelPtr& channel, Error error) {
-    auto state = std::make_shared<PushState>(channel->shared_socket());
+inline Push failed_push(std::shared_ptr<SocketCore> socket, Error error) {
+    auto state = std::make_shared<PushState>(std::move(socket));
     state->finish(std::move(error));
     return Push(std::move(state));
 }
@@ -38,13 +38,10 @@ inline Push failed_push(const ChannelPtr& channel, Error error) {
 /// Posts a slot to the list that `find` finds in the channel on the loop thread.
 template <class Slots, class Handler, class Find>
 HandlerId add_handler(const ChannelPtr& channel, Handler handler, Find find) {
-    auto slot = std::make_shared<typename Slots::Slot>(std::move(handler));
-    const HandlerId id = channel->socket().handlers.add(slot);
-    channel->socket().post([channel, slot = std::move(slot), find = std::move(find)](Driver* driver) {
-        const bool is_wanted = driver && slot->is_alive && !channel->is_removed;
-        if (is_wanted && !channel->socket().is_closed()) find(*channel).add(slot);
-    });
-    return id;
+    return channel->socket().add_handler<typename Slots::Slot>(
+        std::move(handler), [channel, find = std::move(find)](const auto& slot) {
+            if (!channel->is_removed) find(*channel).add(slot);
+        });
 }
 
 } // namespace phx::shell

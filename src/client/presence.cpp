@@ -112,12 +112,11 @@ ScopedHandler follow(const std::shared_ptr<PresenceCore>& core) {
 template <class List, class Handler>
 HandlerId add_handler(const std::shared_ptr<PresenceCore>& core, List PresenceCore::Handlers::*list,
                       Handler handler) {
-    auto slot = std::make_shared<typename List::Slot>(std::move(handler));
-    const HandlerId id = core->socket().handlers.add(slot);
-    core->socket().post([core, list, slot = std::move(slot)](Driver* driver) {
-        if (driver && slot->is_alive && !core->is_ended()) core->add(list, slot);
-    });
-    return id;
+    return core->socket().template add_handler<typename List::Slot>(std::move(handler),
+                                                                    [core, list](const auto& slot) {
+                                                                        if (!core->is_ended())
+                                                                            core->add(list, slot);
+                                                                    });
 }
 
 } // namespace

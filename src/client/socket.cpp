@@ -17,12 +17,8 @@ using shell::SocketCore;
 
 template <class List, class Handler>
 HandlerId add_handler(const std::shared_ptr<SocketCore>& core, List SocketCore::*list, Handler handler) {
-    auto slot = std::make_shared<typename List::Slot>(std::move(handler));
-    const HandlerId id = core->handlers.add(slot);
-    core->post([core, list, slot = std::move(slot)](Driver* driver) {
-        if (driver && slot->is_alive && !core->is_closed()) (core.get()->*list).add(slot);
-    });
-    return id;
+    return core->add_handler<typename List::Slot>(
+        std::move(handler), [core = core.get(), list](const auto& slot) { (core->*list).add(slot); });
 }
 
 template <class Command> void post_command(const std::shared_ptr<SocketCore>& core, Command command) {

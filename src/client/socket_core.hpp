@@ -116,6 +116,15 @@ public:
     bool is_closed() const noexcept { return is_closed_; }
     /// The last handlers run, and what they ask for is refused: nobody is called back any more.
     bool is_refusing() const noexcept { return loop_->on_loop_thread() && is_refusing_; }
+    /// Makes a handler, and has `add(slot)` called on the loop thread, if the handler lives that long.
+    template <class Slot, class Handler, class Add> HandlerId add_handler(Handler handler, Add add) {
+        auto slot = std::make_shared<Slot>(std::move(handler));
+        const HandlerId id = handlers.add(slot);
+        post([self = shared_from_this(), slot = std::move(slot), add = std::move(add)](Driver* has_driver) {
+            if (has_driver && slot->is_alive && !self->is_closed()) add(slot);
+        });
+        return id;
+    }
     /// The channel of the topic: the one that is there, or a new one with these params and options.
     std::shared_ptr<ChannelCore> channel(std::string topic, std::string params, ChannelOptions);
     void forget(const ChannelCore&);

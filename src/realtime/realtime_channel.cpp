@@ -2,7 +2,6 @@
 
 #include "phx/protocol/topic.hpp"
 #include "protocol/client/text.hpp"
-#include "protocol/realtime/json_members.hpp"
 #include "protocol/realtime/rest.hpp"
 #include "src/client/channel_calls.hpp"
 #include "src/realtime/realtime_core.hpp"
@@ -22,25 +21,21 @@ using RealtimePtr = std::shared_ptr<RealtimeCore>;
 /// Registers with the list that `find` finds on the loop thread; a null list: too late, and reported.
 template <class Slots, class Handler, class Find>
 HandlerId add_handler(const RealtimePtr& core, Handler handler, Find find) {
-    auto slot = std::make_shared<typename Slots::Slot>(std::move(handler));
-    const HandlerId id = core->socket().handlers.add(slot);
-    core->socket().post([core, slot = std::move(slot), find = std::move(find)](Driver* driver) {
-        if (!driver || !slot->is_alive || core->socket().is_closed()) return;
-        if (Slots* const list = find(*core)) list->add(slot);
-    });
-    return id;
+    return core->socket().add_handler<typename Slots::Slot>(std::move(handler),
+                                                            [core, find = std::move(find)](const auto& slot) {
+                                                                if (Slots* const list = find(*core))
+                                                                    list->add(slot);
+                                                            });
 }
 
 void put(HandlerId* where, HandlerId id) {
     if (where) *where = id;
 }
 
-/// What Supabase answers to a push that it refuses: {"reason":"..."}, or a text alone.
+/// Of a push.
 void explain_refusal(Error& error) {
-    if (error.code != Errc::rejected || !error.detail) return;
-    using protocol::realtime::json_string;
-    const std::string_view reply = error.detail->reply;
-    const auto text = json_string(protocol::realtime::json_member(reply, "reason").value_or(reply));
+    if (error.code != Errc::rejected) return;
+    const auto text = shell::refusal_text(error);
     const auto reason = text ? reason_of_refusal(*text) : std::nullopt;
     if (!reason) return;
     error.code = *reason;
@@ -77,7 +72,7 @@ Push send_by_http(const RealtimePtr& core, std::string_view event, const char* c
     const bool is_private = core->options().is_private;
     auto target = protocol::realtime::single_target(
         {topic.substr(protocol::realtime_prefix.size()), event, {}, is_private});
-    if (!target) return shell::failed_push(core->channel().core(), target.error());
+    if (!target) return shell::failed_push(core->channel().core()->shared_socket(), target.error());
     shell::HttpSender::Request request;
     request.target = *std::move(target);
     request.content_type = content_type;
@@ -266,7 +261,7 @@ Push RealtimeChannel::untrack(std::optional<Millis> timeout) const {
 PresenceState RealtimeChannel::presences() const { return core_->presence().state(); }
 
 Push RealtimeChannel::failed_push(Error error) const {
-    return shell::failed_push(core_->channel().core(), std::move(error));
+    return shell::failed_push(core_->channel().core()->shared_socket(), std::move(error));
 }
 
 } // namespace phx::realtime

@@ -3,8 +3,7 @@
 #include "phx/protocol/topic.hpp"
 #include "protocol/realtime/endpoint.hpp"
 #include "protocol/realtime/rest.hpp"
-#include "src/client/driver.hpp"
-#include "src/client/push_state.hpp"
+#include "src/client/channel_calls.hpp"
 #include "src/realtime/realtime_core.hpp"
 #include "src/realtime/realtime_hub.hpp"
 
@@ -176,9 +175,7 @@ Push RealtimeClient::http_send_ready(const std::vector<HttpMessage>& messages,
 }
 
 Push RealtimeClient::failed_push(Error error) {
-    auto state = std::make_shared<PushState>(socket_->core());
-    state->finish(std::move(error));
-    return Push(std::move(state));
+    return shell::failed_push(socket_->core(), std::move(error));
 }
 
 void RealtimeClient::connect() { socket_->connect(); }

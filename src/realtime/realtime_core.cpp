@@ -35,6 +35,13 @@ std::int64_t in_unix_ms(std::chrono::system_clock::time_point time) {
 
 } // namespace
 
+std::optional<std::string> refusal_text(const Error& error) {
+    if (!error.detail) return {};
+    using namespace protocol::realtime;
+    const std::string_view reply = error.detail->reply;
+    return json_string(json_member(reply, "reason").value_or(reply));
+}
+
 RealtimeCore::RealtimeCore(std::shared_ptr<RealtimeHub> hub, Channel channel,
                            realtime::RealtimeChannelOptions options)
     : hub_(std::move(hub)), channel_(std::move(channel)), options_(std::move(options)), presence_(channel_) {}
@@ -232,9 +239,8 @@ void RealtimeCore::channel_changed(ChannelState from, ChannelState to, const Err
 /// With Supabase's reason as its code, where there is one.
 Error RealtimeCore::explained(const Error& error) const {
     Error better = error;
-    if (error.code == Errc::join_refused && error.detail) {
-        const auto value = protocol::realtime::json_member(error.detail->reply, "reason");
-        const auto text = value ? protocol::realtime::json_string(*value) : std::nullopt;
+    if (error.code == Errc::join_refused) {
+        const auto text = refusal_text(error);
         if (!text) return better;
         better.message = *text;
         if (const auto reason = realtime::reason_of_refusal(*text)) better.code = *reason;
@@ -258,8 +264,6 @@ bool RealtimeCore::should_rejoin(const Error& error) {
 }
 
 // ---- tokens
-
-void RealtimeCore::token_changed() { give_token(); }
 
 void RealtimeCore::give_token() {
     if (channel_.state() != ChannelState::joined || !hub_->driver) return;

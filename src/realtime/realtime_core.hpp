@@ -29,6 +29,9 @@ template <> struct Owned<realtime::Broadcast> {
 class RealtimeDriver;
 class RealtimeHub;
 
+/// What Supabase says where it refuses: {"reason":"..."}, or a text alone.
+std::optional<std::string> refusal_text(const Error&);
+
 /// What the handles of a RealtimeChannel share. The first part belongs to every thread, the second to the
 /// loop thread.
 class RealtimeCore final : public ChannelObserver, public std::enable_shared_from_this<RealtimeCore> {
@@ -71,7 +74,8 @@ public:
     /// What `push`, which is about to be made, asks for, for the joins that follow; none: untrack().
     void set_tracked(std::optional<std::string> meta, const std::shared_ptr<PushState>& push);
     bool should_rejoin(const Error&);
-    void token_changed();
+    /// The token of the moment goes to the server, unless that has it.
+    void give_token();
     /// The channel or the client is gone: what waits ends, and the handlers are let go.
     void end();
 
@@ -91,7 +95,6 @@ private:
     void tell(realtime::SubscribeStatus, const Error* why);
     void ask_now();
     void finish_asking(const std::optional<Error>&);
-    void give_token();
     void report(Error);
 
     const std::shared_ptr<RealtimeHub> hub_;

@@ -50,7 +50,7 @@ RealtimeDriver::RealtimeDriver(std::shared_ptr<RealtimeHub> hub, std::shared_ptr
       tokens_(std::make_shared<TokenKeeper>(socket_, std::move(setup.access_token),
                                             [this] {
                                                 for (const auto& channel : hub_->channels())
-                                                    channel->token_changed();
+                                                    channel->give_token();
                                             })),
       http_(loop_, std::move(setup.http)), empty_(loop_, [this] { handle_empty(); }) {
     hub_->driver = this;
