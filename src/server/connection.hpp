@@ -3,9 +3,11 @@
 #include "phx/server/handlers.hpp"
 #include "phx/server/server.hpp"
 #include "protocol/server/outputs.hpp"
+#include "protocol/wire/http_response.hpp"
 #include "protocol/wire/websocket_parser.hpp"
 #include "src/lws/server_stream.hpp"
 #include "src/server/deadlines.hpp"
+#include "src/server/http_exchange.hpp"
 #include "src/server/router.hpp"
 
 #include <cstddef>
@@ -21,6 +23,9 @@ namespace phx::shell {
 class Shard;
 
 /// One client: HTTP requests first, WebSocket messages after an upgrade.
+///
+/// A request for a service waits for its body, then for its answer; what the client sends meanwhile waits
+/// too.
 ///
 ///     http --upgrade--> open --close()--> closing --close frame--> finishing
 ///     http --last answer--> finishing;  open --close frame, echoed--> finishing
@@ -46,6 +51,8 @@ public:
     void send_frame(std::string_view frame);
     /// Starts the closing handshake; ignored unless the WebSocket is open.
     void close(std::uint16_t code, std::string_view reason);
+    /// What a service says to the request at hand.
+    void answer_exchange(const HttpAnswer&);
     /// The server ends: whoever is in the middle of a request is cut off.
     void stop();
     void handle_deadline();
@@ -68,7 +75,13 @@ private:
     void handle_gone() override;
 
     void take_requests();
-    void answer(const HttpRequest&);
+    /// One request head, or a part of a body; how many bytes it used. None: nothing can be done with them
+    /// yet.
+    std::optional<std::size_t> take_http(std::string_view bytes);
+    std::size_t take_body(std::string_view bytes);
+    void answer(const HttpRequest&, std::string_view head);
+    void start_service(const HttpRequest&, std::string_view head, ServiceRequest);
+    void run_service();
     void respond(const HttpAnswer&, BodyPart, AfterAnswer);
     void upgrade(UpgradeRequest);
     void take_frames(std::span<char>);
@@ -81,6 +94,10 @@ private:
     std::string head_;            // bytes of requests that are not answered yet
     std::size_t scanned_ = 0;     // of head_, for its end
     std::uint64_t body_left_ = 0; // of a request that is answered already
+    std::optional<ServiceRequest> service_;
+    std::shared_ptr<HttpExchange> exchange_; // of service_
+    std::optional<protocol::HttpBody> body_; // of exchange_, while it arrives
+    bool is_taking_ = false;                 // the one that runs goes on with what waits
     std::optional<protocol::WebSocketParser> parser_;
     std::optional<protocol::server::SessionId> session_;
     bool session_has_ended_ = false;

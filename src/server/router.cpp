@@ -3,9 +3,12 @@
 #include "phx/protocol/codec.hpp"
 #include "phx/protocol/endpoint.hpp"
 #include "protocol/wire/handshake.hpp"
+#include "protocol/wire/http_fields.hpp"
 #include "protocol/wire/utf8.hpp"
+#include "src/server/origin.hpp"
 
 #include <algorithm>
+#include <array>
 #include <optional>
 #include <utility>
 
@@ -14,27 +17,7 @@ namespace {
 
 using phx::server::Dialect;
 using phx::server::Endpoint;
-
-std::string_view reason_phrase(int status) noexcept {
-    switch (status) {
-    case 200: return "OK";
-    case 400: return "Bad Request";
-    case 401: return "Unauthorized";
-    case 403: return "Forbidden";
-    case 404: return "Not Found";
-    case 405: return "Method Not Allowed";
-    case 408: return "Request Timeout";
-    case 413: return "Content Too Large";
-    case 414: return "URI Too Long";
-    case 429: return "Too Many Requests";
-    case 431: return "Request Header Fields Too Large";
-    case 500: return "Internal Server Error";
-    case 501: return "Not Implemented";
-    case 503: return "Service Unavailable";
-    case 505: return "HTTP Version Not Supported";
-    default: return "Status";
-    }
-}
+using phx::server::Options;
 
 /// The query as `{"name":"value",...}`: the last of equal names wins, as in Plug. None if a value is not
 /// UTF-8.
@@ -141,61 +124,113 @@ Routed route_websocket(const HttpRequest& request, const Endpoint& endpoint) {
     return upgrade;
 }
 
+/// An absent Origin is no browser's.
+bool may_come_from(const HttpRequest& request, const Options& options) {
+    const auto is_origin = [](const auto& field) {
+        return protocol::equals_ignoring_case(field.first, "origin");
+    };
+    const auto origins = std::count_if(request.headers.begin(), request.headers.end(), is_origin);
+    if (origins == 0) return true;
+    return origins == 1 &&
+           is_allowed_origin(request.header("origin"), request.header("host"), options.allowed_origins);
+}
+
+HttpAnswer wrong_method(std::string_view allowed) {
+    HttpAnswer answer = HttpAnswer::error(405, "method not allowed");
+    answer.extra_headers = "allow: " + std::string(allowed) + "\r\n";
+    return answer;
+}
+
+HttpAnswer route_alive(const HttpRequest& request) {
+    if (request.method != "GET" && request.method != "HEAD") return wrong_method("GET, HEAD");
+    return HttpAnswer::json(200,
+                            request.path == "/health" ? R"({"status":"ok"})" : R"({"message":"Success"})");
+}
+
+struct FoundService {
+    ServiceRequest request;
+    bool is_post;
+};
+
+/// "/realtime/v1/api/..." is "/api/...": realtime-js makes the address of REST from that of its socket.
+std::string_view api_path(std::string_view path, const std::vector<Endpoint>& endpoints) {
+    for (const Endpoint& endpoint : endpoints) {
+        std::string_view own = endpoint.path;
+        if (own.ends_with('/')) own.remove_suffix(1);
+        if (path.starts_with(own) && path.substr(own.size()).starts_with("/api/"))
+            return path.substr(own.size());
+    }
+    return path;
+}
+
+/// "TOPIC/events/EVENT", each percent-encoded.
+std::optional<FoundService> find_broadcast_one(std::string_view rest) {
+    constexpr std::string_view middle = "/events/";
+    const std::size_t end = rest.find('/');
+    if (end == std::string_view::npos || !rest.substr(end).starts_with(middle)) return std::nullopt;
+    const std::string_view event = rest.substr(end + middle.size());
+    if (event.find('/') != std::string_view::npos) return std::nullopt;
+    ServiceRequest request{Service::broadcast_one, protocol::percent_decode(rest.substr(0, end)),
+                           protocol::percent_decode(event)};
+    const bool is_named = !request.topic.empty() && !request.event.empty() &&
+                          protocol::is_utf8(request.topic) && protocol::is_utf8(request.event);
+    if (!is_named) return std::nullopt;
+    return FoundService{std::move(request), true};
+}
+
+std::optional<FoundService> find_service(std::string_view path) {
+    struct Known {
+        std::string_view path;
+        Service service;
+        bool is_post;
+    };
+    static constexpr std::array known{
+        Known{"/ready", Service::ready, false},
+        Known{"/metrics", Service::metrics, false},
+        Known{"/api/broadcast", Service::broadcast, true},
+        Known{"/api/send", Service::send, true},
+        Known{"/api/connections", Service::connections, false},
+        Known{"/api/topics", Service::topics, false},
+        Known{"/api/disconnect", Service::disconnect, true},
+        Known{"/api/changes", Service::changes, true},
+    };
+    for (const Known& one : known) {
+        if (path == one.path) return FoundService{ServiceRequest{one.service}, one.is_post};
+    }
+    constexpr std::string_view broadcast_prefix = "/api/broadcast/";
+    if (path.starts_with(broadcast_prefix)) return find_broadcast_one(path.substr(broadcast_prefix.size()));
+    return std::nullopt;
+}
+
+/// What a browser asks before it lets a page of another origin send a request.
+HttpAnswer preflight(const FoundService& found) {
+    HttpAnswer answer = HttpAnswer::empty(204);
+    answer.extra_headers = std::string("access-control-allow-methods: ") + (found.is_post ? "POST" : "GET") +
+                           "\r\naccess-control-allow-headers: authorization, apikey, content-type, "
+                           "x-api-key, x-client-info\r\naccess-control-max-age: 600\r\n";
+    return answer;
+}
+
 } // namespace
 
-HttpAnswer HttpAnswer::error(int status, std::string_view text) {
-    HttpAnswer answer;
-    answer.status = status;
-    answer.body = "{\"error\":";
-    protocol::append_json_string(answer.body, text);
-    answer.body += '}';
-    return answer;
-}
-
-HttpAnswer HttpAnswer::text(int status, std::string body) {
-    HttpAnswer answer;
-    answer.status = status;
-    answer.body = std::move(body);
-    answer.content_type = "text/plain; charset=utf-8";
-    return answer;
-}
-
-HttpAnswer HttpAnswer::empty(int status) {
-    HttpAnswer answer;
-    answer.status = status;
-    return answer;
-}
-
-void append_http_answer(std::string& out, const HttpAnswer& answer, BodyPart part, AfterAnswer after) {
-    out += "HTTP/1.1 ";
-    out += std::to_string(answer.status);
-    out += ' ';
-    out += reason_phrase(answer.status);
-    out += "\r\ncontent-length: ";
-    out += std::to_string(answer.body.size());
-    if (!answer.body.empty()) {
-        out += "\r\ncontent-type: ";
-        out += answer.content_type;
-    }
-    out += "\r\ncache-control: no-store\r\n";
-    out += answer.extra_headers;
-    if (after == AfterAnswer::close) out += "connection: close\r\n";
-    out += "\r\n";
-    if (part == BodyPart::send) out += answer.body;
-}
-
-Routed route(const HttpRequest& request, const std::vector<Endpoint>& endpoints) {
-    if (const Endpoint* endpoint = find_endpoint(request.path, endpoints))
+Routed route(const HttpRequest& request, const Options& options) {
+    if (const Endpoint* endpoint = find_endpoint(request.path, options.endpoints)) {
+        if (!may_come_from(request, options)) return HttpAnswer::empty(403); // as Phoenix
         return route_websocket(request, *endpoint);
-    if (request.path != "/health") return HttpAnswer::error(404, "not found");
-    if (request.method != "GET" && request.method != "HEAD") {
-        HttpAnswer answer = HttpAnswer::error(405, "method not allowed");
-        answer.extra_headers = "allow: GET, HEAD\r\n";
-        return answer;
     }
-    HttpAnswer answer;
-    answer.body = R"({"status":"ok"})";
-    return answer;
+    if (request.path == "/health" || request.path == "/api/ping") return route_alive(request);
+    const auto found = find_service(api_path(request.path, options.endpoints));
+    if (!found) return HttpAnswer::error(404, "not found");
+    if (!may_come_from(request, options)) return HttpAnswer::error(403, "origin not allowed");
+    if (request.method == "OPTIONS") return preflight(*found);
+    const bool is_get = request.method == "GET" || request.method == "HEAD";
+    if (found->is_post ? request.method == "POST" : is_get) return found->request;
+    return wrong_method(found->is_post ? "POST" : "GET, HEAD");
+}
+
+std::string cors_headers(const HttpRequest& request, const Options& options) {
+    if (!request.has_header("origin") || !may_come_from(request, options)) return {};
+    return "access-control-allow-origin: " + std::string(request.header("origin")) + "\r\nvary: origin\r\n";
 }
 
 HttpAnswer refusal(const phx::server::ConnectAnswer& refused, Dialect dialect) {

@@ -1,30 +1,15 @@
 #pragma once
 
 #include "phx/server/server.hpp"
+#include "src/server/http_answer.hpp"
 #include "src/server/http_request.hpp"
 
+#include <cstddef>
+#include <cstdint>
 #include <string>
-#include <string_view>
 #include <variant>
 
 namespace phx::shell {
-
-/// An HTTP answer; `extra_headers` are whole lines with their CRLF.
-struct HttpAnswer {
-    int status = 200;
-    std::string body = {};
-    std::string_view content_type = "application/json";
-    std::string extra_headers = {};
-
-    static HttpAnswer error(int status, std::string_view text); ///< `{"error":text}`
-    static HttpAnswer text(int status, std::string body);
-    static HttpAnswer empty(int status);
-};
-
-enum class BodyPart : std::uint8_t { send, leave_out };
-enum class AfterAnswer : std::uint8_t { keep_alive, close };
-
-void append_http_answer(std::string& out, const HttpAnswer&, BodyPart, AfterAnswer);
 
 /// A WebSocket handshake that is in order and whose version is spoken; nobody has judged the client yet.
 struct UpgradeRequest {
@@ -35,10 +20,33 @@ struct UpgradeRequest {
     bool phoenix_subprotocol = false;
 };
 
-using Routed = std::variant<HttpAnswer, UpgradeRequest>;
+/// What the server answers itself, beside WebSockets.
+enum class Service : std::uint8_t {
+    ready,
+    metrics,
+    broadcast,     ///< Supabase's batch
+    broadcast_one, ///< Supabase's single message
+    send,
+    connections,
+    topics,
+    disconnect,
+    changes,
+};
 
-/// What a request gets: pure but for the endpoints, which the result points to.
-Routed route(const HttpRequest&, const std::vector<phx::server::Endpoint>&);
+/// A request for a service, in order as far as its head says.
+struct ServiceRequest {
+    Service service;
+    std::string topic = {}; ///< broadcast_one
+    std::string event = {}; ///< likewise
+};
+
+using Routed = std::variant<HttpAnswer, UpgradeRequest, ServiceRequest>;
+
+/// What a request gets: pure but for the options' endpoints, which the result points to.
+Routed route(const HttpRequest&, const phx::server::Options&);
+
+/// What is added to any answer to a page of another origin, so that its browser lets it see the answer.
+std::string cors_headers(const HttpRequest&, const phx::server::Options&);
 
 /// How a client that `authorize` refused is answered, in the manner of the endpoint's dialect.
 HttpAnswer refusal(const phx::server::ConnectAnswer&, phx::server::Dialect);

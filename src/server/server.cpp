@@ -1,6 +1,7 @@
 #include "phx/server/server.hpp"
 
 #include "src/loop/loop_core.hpp"
+#include "src/server/origin.hpp"
 #include "src/server/shard.hpp"
 
 #include <mutex>
@@ -33,6 +34,12 @@ public:
         std::lock_guard lock(mutex_);
         if (state_ != State::new_)
             return fail(Errc::invalid_argument, "start(): a server starts once, make another");
+        for (const std::string& origin : options_.allowed_origins) {
+            if (!shell::is_origin_pattern(origin))
+                return fail(Errc::invalid_argument, "allowed_origins: \"" + origin +
+                                                        "\" is no origin; give SCHEME://HOST[:PORT], "
+                                                        "https://*.HOST or *");
+        }
         const auto reach =
             options_.authorize ? ListeningSocket::Reach::network : ListeningSocket::Reach::loopback_only;
         auto socket = ListeningSocket::open(options_.host, options_.port, reach);
@@ -80,17 +87,7 @@ public:
         });
     }
 
-    Stats stats() const {
-        Stats stats;
-        stats.connections = counters_->connections.load(std::memory_order_relaxed);
-        stats.topics = counters_->topics.load(std::memory_order_relaxed);
-        stats.channels = counters_->channels.load(std::memory_order_relaxed);
-        stats.frames_in = counters_->frames_in.load(std::memory_order_relaxed);
-        stats.frames_out = counters_->frames_out.load(std::memory_order_relaxed);
-        stats.frames_dropped = counters_->frames_dropped.load(std::memory_order_relaxed);
-        stats.slow_consumers = counters_->slow_consumers.load(std::memory_order_relaxed);
-        return stats;
-    }
+    Stats stats() const { return counters_->read(); }
 
 private:
     enum class State { new_, running, stopped };

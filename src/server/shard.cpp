@@ -61,6 +61,19 @@ std::vector<phx::server::Handlers> add_patterns(ServerMachine& machine, Patterns
 
 } // namespace
 
+phx::server::Stats Counters::read() const noexcept {
+    const auto relaxed = std::memory_order_relaxed;
+    phx::server::Stats stats;
+    stats.connections = connections.load(relaxed);
+    stats.topics = topics.load(relaxed);
+    stats.channels = channels.load(relaxed);
+    stats.frames_in = frames_in.load(relaxed);
+    stats.frames_out = frames_out.load(relaxed);
+    stats.frames_dropped = frames_dropped.load(relaxed);
+    stats.slow_consumers = slow_consumers.load(relaxed);
+    return stats;
+}
+
 Shard::Shard(LoopCore& loop, const phx::server::Options& options, Patterns patterns,
              std::shared_ptr<Counters> counters)
     : loop_(loop), options_(options), counters_(std::move(counters)), machine_(machine_config(loop, options)),

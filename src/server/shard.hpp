@@ -30,6 +30,8 @@ struct Counters {
     std::atomic<std::uint64_t> frames_out{0};
     std::atomic<std::uint64_t> frames_dropped{0};
     std::atomic<std::uint64_t> slow_consumers{0};
+
+    phx::server::Stats read() const noexcept;
 };
 
 using Patterns = std::vector<std::pair<std::string, phx::server::Handlers>>;
@@ -65,6 +67,7 @@ public:
     void note_activity(Connection&);
     /// Once per session; its members end before the next output, or before this returns.
     void end_session(Connection&);
+    void serve(const ServiceRequest&, const std::shared_ptr<HttpExchange>&);
     void report_broken_frame(const protocol::WebSocketEvent&);
     void count_slow_consumer(const Connection&);
     /// Destroys it.

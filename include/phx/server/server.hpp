@@ -67,6 +67,10 @@ struct Options {
     /// Judges each connect, on the server's thread. Without one everybody may connect, and then only a
     /// loopback address can be listened on.
     std::function<ConnectAnswer(const ConnectRequest&)> authorize = {};
+    /// Of browsers' pages that may connect and use the HTTP API, beside those of the server's own address:
+    /// "https://app.example.com", "https://*.example.com", "*" (any). Who sends no Origin is no browser and
+    /// not asked. Anything else in it makes start() fail.
+    std::vector<std::string> allowed_origins = {};
     bool realtime = true; ///< serve `realtime:*` with Supabase's semantics
     std::size_t max_channels_per_connection = 100;
     std::size_t max_pending_bytes = 8u << 20; ///< that wait for one slow client; more closes it with 1013
