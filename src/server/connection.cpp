@@ -94,6 +94,8 @@ void Connection::handle_writing(Writing writing) {
     }
 }
 
+void Connection::handle_tls_failure(std::string_view reason) { shard_.report_tls_failure(*this, reason); }
+
 void Connection::handle_gone() { shard_.remove(*this); }
 
 // ---- input

@@ -72,6 +72,7 @@ public:
 private:
     void handle_bytes(std::span<char>) override;
     void handle_writing(Writing) override;
+    void handle_tls_failure(std::string_view reason) override;
     void handle_gone() override;
 
     void take_requests();

@@ -42,6 +42,12 @@ public:
         }
         const auto reach =
             options_.authorize ? ListeningSocket::Reach::network : ListeningSocket::Reach::loopback_only;
+        shell::TlsContext tls;
+        if (options_.tls) {
+            auto context = make_tls(*options_.tls);
+            if (!context) return Failure{context.error()};
+            tls = *std::move(context);
+        }
         auto socket = ListeningSocket::open(options_.host, options_.port, reach);
         if (!socket) return Failure{socket.error()};
         const std::uint16_t port = socket->port();
@@ -56,6 +62,7 @@ public:
             try {
                 auto shard = std::make_shared<Shard>(*loop_, options_, std::move(patterns_),
                                                      *std::move(socket), counters_);
+                shard->set_tls(tls);
                 loop_->add_member(shard);
                 shard_ = shard;
                 is_serving = true;
@@ -66,6 +73,18 @@ public:
         loop_->shut_down();
         state_ = State::stopped;
         return fail(Errc::system_failure, "the server cannot start: out of memory or descriptors");
+    }
+
+    Result<void> set_tls(const TlsCertificate& certificate) {
+        auto context = make_tls(certificate);
+        if (!context) return Failure{context.error()};
+        std::lock_guard lock(mutex_);
+        if (state_ != State::running || !options_.tls)
+            return fail(Errc::invalid_argument, "set_tls(): the server does not run, or not with TLS");
+        loop_->post([shard = shard_, tls = *std::move(context)] {
+            if (const auto alive = shard.lock()) alive->set_tls(tls);
+        });
+        return {};
     }
 
     void stop() {
@@ -92,6 +111,11 @@ public:
 private:
     enum class State { new_, running, stopped };
 
+    static Result<shell::TlsContext> make_tls(const TlsCertificate& certificate) {
+        return shell::make_server_tls_context(certificate.cert_file, certificate.key_file,
+                                              certificate.min_version);
+    }
+
     const Options options_;
     const std::shared_ptr<shell::Counters> counters_ = std::make_shared<shell::Counters>();
     std::mutex lifecycle_mutex_; // start() and stop(), one at a time
@@ -109,6 +133,7 @@ void Server::channel(std::string pattern, Handlers handlers) {
     impl_->channel(std::move(pattern), std::move(handlers));
 }
 Result<std::uint16_t> Server::start() { return impl_->start(); }
+Result<void> Server::set_tls(const TlsCertificate& certificate) { return impl_->set_tls(certificate); }
 void Server::stop() { impl_->stop(); }
 void Server::broadcast(std::string topic, std::string event, Payload payload) {
     impl_->broadcast(std::move(topic), std::move(event), std::move(payload));

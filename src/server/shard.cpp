@@ -105,7 +105,9 @@ Connection& Shard::add_connection(std::string peer) {
 }
 
 void Shard::accept(int descriptor, std::string peer) {
-    if (!add_connection(std::move(peer)).adopt(vhost_, descriptor)) connections_.pop_back();
+    Connection& connection = add_connection(std::move(peer));
+    if (tls_) connection.secure(tls_);
+    if (!connection.adopt(vhost_, descriptor)) connections_.pop_back();
 }
 
 void Shard::accept(std::unique_ptr<VirtualStream> stream, std::string peer) {
@@ -314,6 +316,14 @@ void Shard::on(const event::FrameDropped& dropped) {
 void Shard::report_broken_frame(const protocol::WebSocketEvent& event) {
     counters_->frames_dropped.fetch_add(1, std::memory_order_relaxed);
     report(protocol::websocket_error(event.code, event.payload));
+}
+
+void Shard::report_tls_failure(const Connection& connection, std::string_view reason) {
+    report(fail(Errc::tls_failed,
+                "TLS with " + connection.peer() + " failed: " +
+                    (reason.empty() ? std::string("the client closed the connection") : std::string(reason)),
+                Origin::peer)
+               .error);
 }
 
 void Shard::count_slow_consumer(const Connection& connection) {

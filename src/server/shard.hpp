@@ -49,6 +49,8 @@ public:
     ~Shard() override;
 
     void accept(std::unique_ptr<VirtualStream>, std::string peer);
+    /// Of connections from now on; null: plain ones.
+    void set_tls(TlsContext context) { tls_ = std::move(context); }
     void broadcast(std::string_view topic, std::string_view event, phx::server::PayloadView);
     /// Closes every WebSocket.
     void close_all(std::uint16_t code, std::string_view reason);
@@ -69,6 +71,7 @@ public:
     void end_session(Connection&);
     void serve(const ServiceRequest&, const std::shared_ptr<HttpExchange>&);
     void report_broken_frame(const protocol::WebSocketEvent&);
+    void report_tls_failure(const Connection&, std::string_view reason);
     void count_slow_consumer(const Connection&);
     /// Destroys it.
     void remove(Connection&);
@@ -119,6 +122,7 @@ private:
     Deadlines deadlines_;
     LoopTimer timer_;
     lws_vhost* vhost_ = nullptr;
+    TlsContext tls_;
     std::optional<Acceptor> acceptor_;
     std::vector<std::unique_ptr<Connection>> connections_;
     std::vector<Connection*> by_slot_;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "phx/export.hpp"
+#include "phx/network_options.hpp"
 #include "phx/result.hpp"
 #include "phx/server/handlers.hpp"
 
@@ -48,6 +49,13 @@ struct ConnectAnswer {
     Identity identity = {};     ///< of an accepted connection
 };
 
+/// What the server shows to clients that speak TLS. An encrypted key is refused.
+struct TlsCertificate {
+    std::string cert_file = {}; ///< PEM: the certificate, and behind it those that signed it
+    std::string key_file = {};  ///< PEM; empty: the key is in `cert_file`
+    TlsVersion min_version = TlsVersion::v1_2;
+};
+
 /// How long the server waits for a client.
 struct Timeouts {
     /// From the connect, or the last answer, to a whole HTTP request.
@@ -61,8 +69,9 @@ struct Timeouts {
 };
 
 struct Options {
-    std::string host = "127.0.0.1"; ///< an address of this machine, or a name of one
-    std::uint16_t port = 0;         ///< 0: any free one; start() says which
+    std::string host = "127.0.0.1";         ///< an address of this machine, or a name of one
+    std::uint16_t port = 0;                 ///< 0: any free one; start() says which
+    std::optional<TlsCertificate> tls = {}; ///< set: every connection is https or wss
     std::vector<Endpoint> endpoints = {{}, {"/realtime/v1", Dialect::supabase}};
     /// Judges each connect, on the server's thread. Without one everybody may connect, and then only a
     /// loopback address can be listened on.
@@ -115,8 +124,11 @@ public:
 
     /// Listens and serves; the port. A server starts once. Errors: system_failure (address in use, no
     /// descriptors or threads left), invalid_argument (no such address; open to the network without
-    /// `authorize`; started before).
+    /// `authorize`; started before), tls_failed (the certificate).
     Result<std::uint16_t> start();
+    /// Connections from now on get this certificate; those that are open keep theirs. Errors: tls_failed
+    /// (then nothing has changed), invalid_argument (the server runs without TLS, or does not run).
+    Result<void> set_tls(const TlsCertificate&);
     /// Closes every connection with 1012, waits for the clients' answers no longer than Timeouts::stop, and
     /// ends the thread. Idempotent.
     void stop();
