@@ -69,6 +69,9 @@ public:
     void channel(std::string pattern, server::Handlers);
     /// To every member of a topic.
     void broadcast(std::string topic, std::string event, server::Payload payload = {});
+    /// As server::Server::send(); on the thread of the World it has gone out when this returns.
+    server::Delivery send(server::Route, std::string event, server::Payload payload = {},
+                          std::function<void(std::size_t count)> on_delivered = {});
     /// Closes every connection with this code.
     void disconnect_all(std::uint16_t code = 1012, std::string reason = {});
 

@@ -98,18 +98,25 @@ bool ServerMachine::State::fan_out(Topic& topic, FrameView frame, const Membersh
         // Phoenix crashes the sender when a v1 member listens to a binary broadcast; here that member gets
         // nothing.
         if (count == 0 || (vsn == Vsn::v1 && frame.kind == Opcode::binary)) continue;
-        const auto encoded = encode_into(out, vsn, frame);
-        if (!encoded) return false;
-        std::vector<SessionId>& buffer = out.session_buffer(list.sessions.size());
-        const auto begin = static_cast<std::ptrdiff_t>(buffer.size());
-        buffer.insert(buffer.end(), list.sessions.begin(), list.sessions.end());
-        if (skips) {
-            std::iter_swap(buffer.begin() + begin + except->position, buffer.end() - 1);
-            buffer.pop_back();
-        }
-        const auto receivers = std::span<const SessionId>(buffer).subspan(static_cast<std::size_t>(begin));
-        out.push(act::Fanout{receivers, encoded->opcode, encoded->data});
+        const auto skipped = skips ? std::optional(except->position) : std::nullopt;
+        if (!fan_out(vsn, list.sessions, skipped, frame)) return false;
     }
+    return true;
+}
+
+bool ServerMachine::State::fan_out(Vsn vsn, std::span<const SessionId> to,
+                                   std::optional<std::uint32_t> skipped, const FrameView& frame) {
+    const auto encoded = encode_into(out, vsn, frame);
+    if (!encoded) return false;
+    std::vector<SessionId>& buffer = out.session_buffer(to.size());
+    const auto begin = static_cast<std::ptrdiff_t>(buffer.size());
+    buffer.insert(buffer.end(), to.begin(), to.end());
+    if (skipped) {
+        std::iter_swap(buffer.begin() + begin + *skipped, buffer.end() - 1);
+        buffer.pop_back();
+    }
+    const auto receivers = std::span<const SessionId>(buffer).subspan(static_cast<std::size_t>(begin));
+    out.push(act::Fanout{receivers, encoded->opcode, encoded->data});
     return true;
 }
 

@@ -8,6 +8,7 @@ namespace phx::protocol::server {
 
 std::optional<PatternId> ServerMachine::State::match(std::string_view topic) const {
     // A catch-all leaves realtime:* to the built-in channel; a pattern that names it takes it over.
+    if (topic.empty()) return std::nullopt;
     const bool is_built_in = config.realtime && topic.starts_with(realtime_prefix);
     for (std::size_t i = 0; i < patterns.size(); ++i) {
         if (is_built_in && patterns[i].text == "*") continue;
@@ -17,9 +18,11 @@ std::optional<PatternId> ServerMachine::State::match(std::string_view topic) con
 }
 
 void ServerMachine::State::join(Session& session, std::uint64_t topic_hash, const FrameView& frame) {
-    const auto pattern = frame.topic_token ? std::nullopt : match(frame.topic);
-    const bool built_in =
+    const bool is_inbox = !frame.topic_token && frame.topic == inbox_topic;
+    const auto pattern = frame.topic_token || is_inbox ? std::nullopt : match(frame.topic);
+    const bool is_realtime =
         !pattern && config.realtime && !frame.topic_token && frame.topic.starts_with(realtime_prefix);
+    const bool built_in = is_inbox || is_realtime;
     if (!pattern && !built_in) return refuse(session, null_token, frame, "unmatched topic");
     const JsonToken join_ref = frame.join_ref.value_or(null_token);
     if (frame.topic.size() > config.max_topic_bytes)
@@ -37,6 +40,7 @@ void ServerMachine::State::join(Session& session, std::uint64_t topic_hash, cons
     }
     if (frame.payload.size() > config.max_params_bytes_per_session - session.params_bytes)
         return refuse_join(session, frame, "join payload too large", replaced);
+    if (is_inbox) return join_inbox(session, topic_hash, frame, replaced);
     if (built_in) return join_realtime(session, topic_hash, frame, std::move(replaced));
 
     Membership& member = add_member(session, topic_hash, frame, Visibility::open, pattern);

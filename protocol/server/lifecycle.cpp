@@ -9,7 +9,7 @@
 namespace phx::protocol::server {
 
 ServerMachine::State::State(const ServerConfig& wanted)
-    : config(wanted), topics(config.hash_seed), ids(config.seed) {}
+    : config(wanted), registry(config.hash_seed), topics(config.hash_seed), ids(config.seed) {}
 
 std::string ServerMachine::State::connection_id(SessionId id) const {
     std::array<char, 16> digits{};
@@ -46,7 +46,11 @@ bool ServerMachine::State::leave_topic(Membership& member, EndReason reason) {
     if (!was_joined) return false;
     const MemberId moved = topics.leave(member.topic, session.vsn, member.position);
     if (moved != TopicTable::none) members.find(moved)->position = member.position;
-    if (!member.realtime) out.push(event::Ended{member.id, member.pattern, reason});
+    if (member.is_inbox) {
+        session.inbox = {};
+    } else if (!member.realtime) {
+        out.push(event::Ended{member.id, member.pattern, reason});
+    }
     return true;
 }
 
@@ -70,6 +74,7 @@ void ServerMachine::State::close_all(std::uint16_t code) {
 void ServerMachine::State::begin_close(Session& session, std::uint16_t code, std::string_view reason) {
     if (session.phase != SessionPhase::open) return;
     session.phase = SessionPhase::closing;
+    registry.remove(session, sessions);
     if (session.idle_timeout > Duration::zero()) add_dead(1);
     out.push(act::Close{session.id, code, std::string(reason)});
     while (!session.joins.empty())
@@ -80,20 +85,11 @@ void ServerMachine::State::finish_close(std::size_t ended_before) {
     for (std::size_t i = ended_before; i < ended.size(); ++i) untrack_all(*members.find(ended[i]));
 }
 
-void ServerMachine::State::forget_socket_id(const Session& session) {
-    const auto found = by_socket_id.find(session.connection->socket_id);
-    if (found == by_socket_id.end()) return;
-    std::erase(found->second, session.id);
-    if (found->second.empty()) by_socket_id.erase(found);
-}
-
-void ServerMachine::State::disconnect(std::string_view socket_id) {
-    const auto found = by_socket_id.find(std::string(socket_id));
-    if (found == by_socket_id.end()) return;
+std::size_t ServerMachine::State::disconnect(std::vector<SessionId> list, std::uint16_t code) {
     const std::size_t ended_before = ended.size();
-    for (const SessionId id : found->second)
-        begin_close(*sessions.find(id), 1001, {}); // 1000 before Phoenix 1.8
+    for (const SessionId id : list) begin_close(*sessions.find(id), code, {});
     finish_close(ended_before);
+    return list.size();
 }
 
 bool ServerMachine::State::is_moot(const Output& output) {

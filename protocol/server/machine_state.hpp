@@ -3,23 +3,29 @@
 #include "protocol/server/deadline_heap.hpp"
 #include "protocol/server/output_queue.hpp"
 #include "protocol/server/presence_tracker.hpp"
+#include "protocol/server/registry.hpp"
 #include "protocol/server/server_machine.hpp"
 #include "protocol/server/session.hpp"
 #include "protocol/server/slot_table.hpp"
 #include "protocol/server/topic_table.hpp"
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
 namespace phx::protocol::server {
 
+using phx::server::Route;
+
 inline constexpr JsonToken null_token{"null"};
+/// Where what is sent to a user, a role, a connection or all arrives at those who have joined it.
+inline constexpr std::string_view inbox_topic = "realtime:$inbox";
 
 /// The tables of a machine and what works on them; each group of functions is a file of that name.
 struct ServerMachine::State {
@@ -51,6 +57,7 @@ struct ServerMachine::State {
     void end_frame(Session&, std::string_view topic, JsonToken join_ref, std::string_view event,
                    std::string_view json);
     bool fan_out(Topic&, FrameView, const Membership* except);
+    bool fan_out(Vsn, std::span<const SessionId>, std::optional<std::uint32_t> skipped, const FrameView&);
     /// Intercepted events become questions, one per receiver.
     bool broadcast(Topic&, std::string_view event, PayloadView, const Membership* except);
 
@@ -93,6 +100,27 @@ struct ServerMachine::State {
     std::string_view presence_state(const Membership&); ///< until `text` is used again
     void push_presence_state(Session&, Membership&);
 
+    // ---- inbox: what a Route brings, and the reserved topic where it arrives
+    void join_inbox(Session&, std::uint64_t topic_hash, const FrameView&,
+                    const std::optional<std::string>& replaced);
+    void deliver_inbox(Session&, const Membership&, const FrameView&);
+    /// How many get it; none: it cannot be encoded. `source` does not get it.
+    std::optional<std::size_t> send_to(const Route&, std::string_view event, PayloadView, Session* source);
+    std::optional<std::size_t> send_to_topic(std::string_view name, std::string_view event, PayloadView,
+                                             Session* source);
+    std::optional<std::size_t> send_to_topic(Topic&, std::string_view event, PayloadView,
+                                             const Membership* except);
+    /// Which of these connections have joined the inbox, by version.
+    std::array<std::vector<SessionId>, 2> inboxes(std::span<const SessionId>, const Session* source);
+    /// A broadcast as Supabase's clients read it; until `text` and `metadata` are used again.
+    FrameView broadcast_frame(std::string_view event, PayloadView, std::string_view meta);
+
+    // ---- look-ups
+    std::optional<SessionId> session_id(std::string_view connection_id);
+    std::vector<SessionId> sessions_of(Registry::Kind, std::string_view name) const;
+    /// The open connections that a route names; of a topic its members.
+    std::vector<SessionId> connections(const Route&);
+
     // ---- realtime: the built-in channel
     void join_realtime(Session&, std::uint64_t topic_hash, const FrameView&,
                        std::optional<std::string> replaced);
@@ -114,8 +142,8 @@ struct ServerMachine::State {
     void finish_close(std::size_t ended_before);
     void close_all(std::uint16_t code);
     void end_all(Session&);
-    void forget_socket_id(const Session&);
-    void disconnect(std::string_view socket_id);
+    /// Closes the sessions of the list that are open; how many.
+    std::size_t disconnect(std::vector<SessionId>, std::uint16_t code);
     Membership* find_join(Session&, std::uint64_t topic_hash, std::string_view topic);
     std::string_view topic_name(const Membership& member) { return topics[member.topic].name; }
 
@@ -130,14 +158,14 @@ struct ServerMachine::State {
 
     ServerConfig config;
     OutputQueue out;
-    SlotTable<SessionId, Session> sessions;
+    SessionTable sessions;
+    Registry registry;
     SlotTable<MemberId, Membership> members;
     TopicTable topics;
     DeadlineHeap deadlines;
     std::size_t dead_deadlines = 0; ///< in the heap; their owner has ended
     PresenceIds ids;
     std::vector<Pattern> patterns;
-    std::unordered_map<std::string, std::vector<SessionId>> by_socket_id;
     std::vector<MemberId> ended; ///< freed by the next call
     std::deque<Replay> replays;
     std::deque<HeldFrame> replayed; ///< outputs point into them

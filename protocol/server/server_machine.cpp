@@ -26,8 +26,7 @@ SessionId ServerMachine::handle_open(TimePoint now, SessionConfig config) {
     config.record.id = s.connection_id(id);
     session.connection = std::make_shared<const phx::server::Connection>(std::move(config.record));
     session.token_expires_at = config.token_expires_at;
-    const std::string& socket_id = session.connection->socket_id;
-    if (!socket_id.empty()) s.by_socket_id[socket_id].push_back(id);
+    s.registry.add(session);
     if (session.idle_timeout > Duration::zero()) s.wait_for_idle(session, now);
     return id;
 }
@@ -53,7 +52,7 @@ void ServerMachine::handle_closed(TimePoint, SessionId id) {
     const SessionPhase before = std::exchange(session->phase, SessionPhase::closing); // the sweep asks for it
     if (before == SessionPhase::open && session->idle_timeout > Duration::zero()) s.add_dead(1);
     s.end_all(*session);
-    s.forget_socket_id(*session);
+    s.registry.remove(*session, s.sessions);
     s.sessions.erase(id);
 }
 
@@ -95,8 +94,9 @@ void ServerMachine::broadcast(TimePoint, std::string_view topic, std::string_vie
 }
 
 void ServerMachine::disconnect(TimePoint, std::string_view socket_id) {
-    state_->begin_call();
-    state_->disconnect(socket_id);
+    State& s = *state_;
+    s.begin_call();
+    s.disconnect(s.sessions_of(Registry::Kind::socket_id, socket_id), 1001); // 1000 before Phoenix 1.8
 }
 
 void ServerMachine::close_all(TimePoint) {

@@ -1,8 +1,11 @@
 #pragma once
 
 #include "phx/protocol/codec.hpp"
+#include "phx/result.hpp"
 #include "phx/server/actions.hpp"
 #include "phx/server/connection.hpp"
+#include "phx/server/route.hpp"
+#include "phx/server/topic_count.hpp"
 #include "protocol/server/outputs.hpp"
 
 #include <cstddef>
@@ -48,6 +51,10 @@ struct SessionConfig {
     std::optional<TimePoint> token_expires_at = {};   ///< Connection::expires_at in the machine's time
 };
 
+/// Whether a message can be sent to somebody at least. Errors: invalid_argument (no event), invalid_utf8 (the
+/// event), invalid_payload (no JSON), field_too_long (an event of over 255 bytes with bytes).
+Result<void> check_message(std::string_view event, PayloadView);
+
 /// The whole server without its sockets, for one loop: sessions, topics, presence, `realtime:*`.
 ///
 /// Contract: as ClientMachine. After every non-const call drain poll(); carry out orders in order; answer
@@ -84,6 +91,11 @@ public:
 
     // ---- commands
     void broadcast(TimePoint now, std::string_view topic, std::string_view event, PayloadView);
+    /// To the members of a topic, or to the inboxes of the connections that the route names: how many get it.
+    /// Nobody does what it cannot be encoded for: bytes over v1, an event of over 255 bytes with them.
+    std::size_t send(TimePoint now, const phx::server::Route&, std::string_view event, PayloadView);
+    /// Closes what the route names; how many there were.
+    std::size_t disconnect(TimePoint now, const phx::server::Route&, std::uint16_t code);
     /// Closes every session with this socket id: 1001 as Phoenix 1.8.
     void disconnect(TimePoint now, std::string_view socket_id);
     /// Closes every session with 1012, as Phoenix and Supabase do on SIGTERM.
@@ -108,6 +120,12 @@ public:
     std::optional<Member> member(MemberId) const;
     /// Of an open session; null for any other.
     std::shared_ptr<const phx::server::Connection> connection(SessionId) const;
+    /// Null if it is not open.
+    std::shared_ptr<const phx::server::Connection> connection(std::string_view id) const;
+    /// Who is open and named by the route, in no order; of a topic its members.
+    std::vector<std::shared_ptr<const phx::server::Connection>> connections(const phx::server::Route&) const;
+    /// By name, those behind `after`.
+    std::vector<phx::server::TopicCount> topics(std::string_view after, std::size_t limit) const;
     std::size_t sessions() const noexcept;
     std::size_t topics() const noexcept;
     std::size_t members() const noexcept;

@@ -2,6 +2,7 @@
 
 #include "protocol/server/late_replies.hpp"
 #include "protocol/server/outputs.hpp"
+#include "protocol/server/registry.hpp"
 #include "protocol/server/server_machine.hpp"
 
 #include <cstddef>
@@ -34,7 +35,9 @@ struct Session {
     std::shared_ptr<const phx::server::Connection> connection = {};
     std::optional<TimePoint> token_expires_at = {};
     std::vector<JoinEntry> joins = {};
-    std::size_t params_bytes = 0; ///< of its memberships together
+    std::vector<Registry::Entry> registered = {}; ///< while it is open
+    MemberId inbox = {};                          ///< its membership of the inbox; zero: none
+    std::size_t params_bytes = 0;                 ///< of its memberships together
 };
 
 /// asked -> joined: the handler accepted. asked -> delayed -> joined: later (JoinAnswer::delay). Any ->
@@ -72,6 +75,7 @@ struct Membership {
     std::uint32_t timers = 0;   ///< deadlines in the heap
     MemberPhase phase = MemberPhase::asked;
     PatternId pattern = {};
+    bool is_inbox = false;                         ///< of the reserved topic, which has no pattern
     std::unique_ptr<RealtimeMember> realtime = {}; ///< set: the built-in channel, which has no pattern
     std::unique_ptr<PendingJoin> pending = {};
     std::string join_ref = {};    ///< JSON token, as sent: what phx_close and phx_error carry

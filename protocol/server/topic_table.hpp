@@ -59,6 +59,11 @@ public:
     MemberId leave(TopicIndex, Vsn, std::uint32_t position);
     static constexpr MemberId none = {};
 
+    /// Of topics with at least one member, in no order.
+    template <class F> void for_each_populated(F f) const {
+        for (const Topic& topic : topics_)
+            if (topic.size() != 0) f(topic);
+    }
     /// Topics with at least one member.
     std::size_t populated() const noexcept { return populated_; }
     std::size_t members() const noexcept { return members_; }

@@ -1,5 +1,6 @@
 #include "phx/server/server.hpp"
 
+#include "protocol/server/server_machine.hpp"
 #include "src/loop/loop_core.hpp"
 #include "src/server/origin.hpp"
 #include "src/server/shard.hpp"
@@ -14,6 +15,7 @@ namespace phx::server {
 using shell::ListeningSocket;
 using shell::LoopCore;
 using shell::Shard;
+using Machine = protocol::server::ServerMachine;
 
 class Server::Impl {
 public:
@@ -78,12 +80,10 @@ public:
     Result<void> set_tls(const TlsCertificate& certificate) {
         auto context = make_tls(certificate);
         if (!context) return Failure{context.error()};
-        std::lock_guard lock(mutex_);
-        if (state_ != State::running || !options_.tls)
+        const bool is_posted =
+            options_.tls && post([tls = *std::move(context)](Shard& shard) { shard.set_tls(tls); });
+        if (!is_posted)
             return fail(Errc::invalid_argument, "set_tls(): the server does not run, or not with TLS");
-        loop_->post([shard = shard_, tls = *std::move(context)] {
-            if (const auto alive = shard.lock()) alive->set_tls(tls);
-        });
         return {};
     }
 
@@ -98,12 +98,35 @@ public:
     }
 
     void broadcast(std::string topic, std::string event, Payload payload) {
-        std::lock_guard lock(mutex_);
-        if (state_ != State::running) return;
-        loop_->post([shard = shard_, topic = std::move(topic), event = std::move(event),
-                     payload = std::move(payload)] {
-            if (const auto alive = shard.lock()) alive->broadcast(topic, event, payload);
-        });
+        post([topic = std::move(topic), event = std::move(event),
+              payload = std::move(payload)](Shard& shard) { shard.broadcast(topic, event, payload); });
+    }
+
+    Delivery send(Route route, std::string event, Payload payload,
+                  std::function<void(std::size_t)> on_delivered) {
+        if (auto valid = protocol::server::check_message(event, payload); !valid)
+            return {.why = valid.error()};
+        const bool is_posted = post([route = std::move(route), event = std::move(event),
+                                     payload = std::move(payload), on_delivered = std::move(on_delivered)](
+                                        Shard& shard) { shard.send(route, event, payload, on_delivered); });
+        if (is_posted) return {.accepted = true};
+        return {.why = fail(Errc::socket_closed, "the server does not run: nobody can get a message").error};
+    }
+
+    void disconnect(Route route, std::uint16_t code) {
+        post([route = std::move(route), code](Shard& shard) { shard.disconnect(route, code); });
+    }
+
+    /// `question(machine)`, on the server's thread; what it would give of no machine, unless there is one.
+    template <class Question>
+    auto ask(Question question) const -> decltype(question(std::declval<const Machine&>())) {
+        decltype(question(std::declval<const Machine&>())) found{};
+        if (const auto loop = running_loop()) {
+            loop->call([&] {
+                if (const auto shard = shard_.lock()) found = question(shard->machine());
+            });
+        }
+        return found;
     }
 
     Stats stats() const { return counters_->read(); }
@@ -116,10 +139,24 @@ private:
                                               certificate.min_version);
     }
 
+    /// Null unless the server runs. Not held while somebody waits for the loop, whose handlers come here too.
+    std::shared_ptr<LoopCore> running_loop() const {
+        std::lock_guard lock(mutex_);
+        return state_ == State::running ? loop_ : nullptr;
+    }
+
+    /// Later also inside a handler, whose views a call would end. False unless the server runs.
+    template <class Task> bool post(Task task) {
+        const auto loop = running_loop();
+        return loop && loop->post([shard = shard_, task = std::move(task)]() mutable {
+            if (const auto alive = shard.lock()) task(*alive);
+        });
+    }
+
     const Options options_;
     const std::shared_ptr<shell::Counters> counters_ = std::make_shared<shell::Counters>();
     std::mutex lifecycle_mutex_; // start() and stop(), one at a time
-    std::mutex mutex_;           // of what follows: members are called from any thread
+    mutable std::mutex mutex_;   // of what follows: members are called from any thread
     State state_ = State::new_;
     shell::Patterns patterns_;
     std::shared_ptr<LoopCore> loop_;
@@ -137,6 +174,29 @@ Result<void> Server::set_tls(const TlsCertificate& certificate) { return impl_->
 void Server::stop() { impl_->stop(); }
 void Server::broadcast(std::string topic, std::string event, Payload payload) {
     impl_->broadcast(std::move(topic), std::move(event), std::move(payload));
+}
+Delivery Server::send(Route route, std::string event, Payload payload,
+                      std::function<void(std::size_t)> on_delivered) {
+    return impl_->send(std::move(route), std::move(event), std::move(payload), std::move(on_delivered));
+}
+void Server::disconnect(Route route, std::uint16_t code) { impl_->disconnect(std::move(route), code); }
+
+std::vector<std::shared_ptr<const Connection>> Server::connections(const Route& route) const {
+    return impl_->ask([&](const Machine& machine) { return machine.connections(route); });
+}
+std::vector<std::shared_ptr<const Connection>> Server::connections(std::span<const std::string> ids) const {
+    return impl_->ask([&](const Machine& machine) {
+        std::vector<std::shared_ptr<const Connection>> found;
+        for (const std::string& id : ids)
+            if (auto connection = machine.connection(id)) found.push_back(std::move(connection));
+        return found;
+    });
+}
+std::shared_ptr<const Connection> Server::connection(std::string_view id) const {
+    return impl_->ask([&](const Machine& machine) { return machine.connection(id); });
+}
+std::vector<TopicCount> Server::topics(std::string_view after, std::size_t limit) const {
+    return impl_->ask([&](const Machine& machine) { return machine.topics(after, limit); });
 }
 Stats Server::stats() const { return impl_->stats(); }
 

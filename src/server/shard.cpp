@@ -198,11 +198,6 @@ void Shard::end_session(Connection& connection) {
     pump();
 }
 
-void Shard::broadcast(std::string_view topic, std::string_view event, phx::server::PayloadView payload) {
-    machine_.broadcast(loop_.now(), topic, event, payload);
-    pump();
-}
-
 void Shard::close_all(std::uint16_t code, std::string_view reason) {
     for (const auto& connection : connections_) connection->close(code, reason);
 }

@@ -12,6 +12,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -52,6 +53,11 @@ public:
     /// Of connections from now on; null: plain ones.
     void set_tls(TlsContext context) { tls_ = std::move(context); }
     void broadcast(std::string_view topic, std::string_view event, phx::server::PayloadView);
+    /// Not inside a handler, whose views it would end.
+    void send(const phx::server::Route&, std::string_view event, phx::server::PayloadView,
+              const std::function<void(std::size_t)>& on_delivered);
+    void disconnect(const phx::server::Route&, std::uint16_t code);
+    const protocol::server::ServerMachine& machine() const noexcept { return machine_; }
     /// Closes every WebSocket.
     void close_all(std::uint16_t code, std::string_view reason);
     /// Closes every WebSocket with 1012; waits for their answers no longer than Timeouts::stop.
@@ -91,6 +97,8 @@ private:
     void arm_timer();
     void publish_sizes() noexcept;
     void report(const Error&) noexcept;
+    /// Calls what a user gave; what it throws is reported.
+    template <class Callback> void call_back(const char* name, Callback&&) noexcept;
 
     // orders and questions of the machine
     void on(const protocol::server::act::Send&);

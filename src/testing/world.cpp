@@ -95,6 +95,16 @@ void Server::broadcast(std::string topic, std::string event, server::Payload pay
         });
 }
 
+server::Delivery Server::send(server::Route route, std::string event, server::Payload payload,
+                              std::function<void(std::size_t)> on_delivered) {
+    if (auto valid = protocol::server::check_message(event, payload); !valid) return {.why = valid.error()};
+    impl_.run([impl = &impl_, route = std::move(route), event = std::move(event),
+               payload = std::move(payload), on_delivered = std::move(on_delivered)] {
+        if (const auto shard = impl->shard.lock()) shard->send(route, event, payload, on_delivered);
+    });
+    return {.accepted = true};
+}
+
 void Server::disconnect_all(std::uint16_t code, std::string reason) {
     impl_.run([impl = &impl_, code, reason = std::move(reason)] {
         impl->close_peers(code, reason);

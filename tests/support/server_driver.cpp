@@ -36,10 +36,11 @@ std::string seconds(protocol::TimePoint t) {
 ServerDriver::ServerDriver(server::ServerConfig config) : machine(std::move(config)) {}
 
 void ServerDriver::open(const std::string& peer, protocol::Vsn vsn, server::Dialect dialect,
-                        std::string socket_id) {
+                        std::string socket_id, phx::server::Identity identity) {
     server::SessionConfig config;
     config.vsn = vsn;
     config.dialect = dialect;
+    static_cast<phx::server::Identity&>(config.record) = std::move(identity);
     config.record.socket_id = std::move(socket_id);
     const server::SessionId session = machine.handle_open(now, config);
     ids_[peer] = session;

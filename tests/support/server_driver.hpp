@@ -37,7 +37,8 @@ public:
 
     // ---- the peers, by name
     void open(const std::string& name, protocol::Vsn vsn = protocol::Vsn::v2,
-              server::Dialect dialect = server::Dialect::phoenix, std::string socket_id = {});
+              server::Dialect dialect = server::Dialect::phoenix, std::string socket_id = {},
+              phx::server::Identity = {});
     void close(const std::string& name);
     void text(const std::string& name, std::string_view data);
     void binary(const std::string& name, std::string_view hex);

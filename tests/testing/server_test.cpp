@@ -39,6 +39,23 @@ TEST(WorldServer, BroadcastsToItsMembers) {
     EXPECT_EQ(client.heard, std::vector<std::string>{R"({"from":"test"})"});
 }
 
+TEST(WorldServer, SendsToWhomARouteNames) {
+    Joined client;
+    auto inbox = client.socket.channel("realtime:$inbox");
+    std::vector<std::string> news;
+    inbox.on("broadcast", [&](const Message& message) { news.emplace_back(message.text()); });
+    EXPECT_TRUE(inbox.join().wait());
+    std::size_t count = 0;
+    EXPECT_TRUE(client.world.server().send(server::Route::all(), "hello", R"({"n":1})",
+                                           [&](std::size_t number) { count = number; }));
+    EXPECT_EQ(count, 1U);
+    EXPECT_FALSE(client.world.server().send(server::Route::all(), "hello", "{"));
+    client.world.run_for(1s);
+    const std::string expected =
+        R"({"type":"broadcast","event":"hello","payload":{"n":1},"meta":{"route":"all"}})";
+    EXPECT_EQ(news, std::vector<std::string>{expected});
+}
+
 TEST(WorldServer, MayBeUsedInItsOwnHandlers) {
     World world;
     server::Handlers handlers;

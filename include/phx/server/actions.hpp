@@ -1,6 +1,7 @@
 #pragma once
 
 #include "phx/server/payload.hpp"
+#include "phx/server/route.hpp"
 
 #include <chrono>
 #include <cstdint>
@@ -45,6 +46,11 @@ struct Broadcast {
     std::string event;
     Payload payload;
 };
+struct Send {
+    Route route;
+    std::string event;
+    Payload payload;
+};
 struct SetState {
     std::string json;
 };
@@ -76,7 +82,7 @@ struct Disconnect {
 using Action =
     std::variant<action::Reply, action::LateReply, action::Push, action::Broadcast, action::SetState,
                  action::Track, action::Untrack, action::PushPresenceState, action::After, action::Stop,
-                 action::CloseConnection, action::Disconnect, action::ReplyPresence>;
+                 action::CloseConnection, action::Disconnect, action::ReplyPresence, action::Send>;
 
 /// What a handler wants to happen, in order. A value: nothing happens until the handler has returned.
 class Actions {
@@ -101,6 +107,11 @@ public:
     }
     Actions& broadcast_from(std::string_view event, Payload payload = {}) {
         return add(action::Broadcast{action::Audience::others, std::string(event), std::move(payload)});
+    }
+    /// To whom the route names, as Server::send(), but never to this connection. What cannot be sent (no
+    /// event, or one of over 255 bytes with bytes) crashes the channel.
+    Actions& send(Route route, std::string_view event, Payload payload = {}) {
+        return add(action::Send{std::move(route), std::string(event), std::move(payload)});
     }
     /// This channel's own state from now on, as Context::state; JSON text by custom, any text by right.
     Actions& state(std::string json) { return add(action::SetState{std::move(json)}); }

@@ -4,6 +4,8 @@
 #include "phx/network_options.hpp"
 #include "phx/result.hpp"
 #include "phx/server/handlers.hpp"
+#include "phx/server/route.hpp"
+#include "phx/server/topic_count.hpp"
 
 #include <chrono>
 #include <cstddef>
@@ -11,6 +13,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -101,6 +104,14 @@ struct Stats {
     std::uint64_t slow_consumers = 0; ///< connections closed with 1013
 };
 
+/// Whether a message is on its way.
+struct Delivery {
+    bool accepted = false;
+    Error why = {}; ///< if it is not
+
+    explicit operator bool() const noexcept { return accepted; }
+};
+
 /// A server for phoenix.js, realtime-js and phx, on the WebSocket paths of its endpoints; it also answers
 /// `GET /health`. It runs on a thread of its own from start() to stop(). All members are safe from any
 /// thread, except that stop() and the destructor must not be called inside a handler.
@@ -135,6 +146,32 @@ public:
 
     /// To every member of a topic. Ignored unless the server runs.
     void broadcast(std::string topic, std::string event, Payload payload);
+
+    /// To whom the route names. `Route::topic` is as broadcast(), and on a built-in `realtime:*` topic a
+    /// broadcast as clients of Supabase send it. The others arrive at the reserved topic `realtime:$inbox`,
+    /// at the connections that have joined it (any may), as the event "broadcast" with
+    /// `{"type":"broadcast","event":EVENT,"payload":PAYLOAD,"meta":{"route":"user"}}`; bytes as a binary
+    /// broadcast (Supabase's kind 4), which clients of protocol version 1 cannot get.
+    ///
+    /// Returns at once. `on_delivered` is told, on the server's thread, to how many connections the message
+    /// went; not if the server stops before. Errors: socket_closed (the server does not run),
+    /// invalid_argument (no event), invalid_utf8, invalid_payload (no JSON), field_too_long (an event of
+    /// over 255 bytes with bytes).
+    Delivery send(Route, std::string event, Payload payload = {},
+                  std::function<void(std::size_t count)> on_delivered = {});
+    /// Closes the connections that the route names, of a topic its members.
+    void disconnect(Route, std::uint16_t code = 1001);
+
+    // ---- who is there; these wait for the server's thread, except inside handlers. Nobody and nothing
+    // unless the server runs.
+    /// The open connections that the route names, in no order; of a topic its members.
+    std::vector<std::shared_ptr<const Connection>> connections(const Route& = Route::all()) const;
+    /// Those of the ids that are open, in the order of the ids.
+    std::vector<std::shared_ptr<const Connection>> connections(std::span<const std::string> ids) const;
+    /// Null if it is not open.
+    std::shared_ptr<const Connection> connection(std::string_view id) const;
+    /// Topics that somebody has joined, by name; the next page begins `after` the last name of this one.
+    std::vector<TopicCount> topics(std::string_view after = {}, std::size_t limit = 100) const;
     Stats stats() const;
 
 private:
