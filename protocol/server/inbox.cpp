@@ -139,6 +139,21 @@ FrameView ServerMachine::State::broadcast_frame(std::string_view event, PayloadV
     return frame;
 }
 
+std::size_t ServerMachine::broadcast_realtime(TimePoint, const RealtimeBroadcast& wanted) {
+    State& s = *state_;
+    s.begin_call();
+    const auto visibility = wanted.is_private ? Visibility::restricted : Visibility::open;
+    Topic* const topic = s.topics.find(wanted.topic, visibility);
+    if (topic == nullptr) return 0;
+    if (topic->pattern || wanted.form == RealtimeBroadcast::Form::text || wanted.payload.binary())
+        return s.send_to_topic(*topic, wanted.event, wanted.payload, nullptr).value_or(0);
+    FrameView frame;
+    frame.event = "broadcast";
+    frame.user_event = wanted.event;
+    frame.payload = wanted.payload.data;
+    return s.fan_out(*topic, frame, nullptr) ? reached(*topic, Opcode::text, nullptr) : 0;
+}
+
 std::size_t ServerMachine::send(TimePoint, const Route& route, std::string_view event, PayloadView payload) {
     state_->begin_call();
     return state_->send_to(route, event, payload, nullptr).value_or(0);
@@ -150,8 +165,8 @@ Result<void> check_message(std::string_view event, PayloadView payload) {
     if (!is_utf8(event)) return fail(Errc::invalid_utf8, "the event is not UTF-8");
     if (payload.binary()) {
         if (event.size() <= max_field_bytes) return {};
-        return fail(Errc::field_too_long, "the event has " + std::to_string(event.size()) +
-                                              " bytes, binary frames allow 255");
+        return fail(Errc::field_too_long,
+                    "the event has " + std::to_string(event.size()) + " bytes, binary frames allow 255");
     }
     if (payload.data.empty()) return {};
     if (const auto valid = validate_json(payload.data); !valid)

@@ -55,6 +55,17 @@ struct SessionConfig {
 /// event), invalid_payload (no JSON), field_too_long (an event of over 255 bytes with bytes).
 Result<void> check_message(std::string_view event, PayloadView);
 
+struct RealtimeBroadcast {
+    /// What members that speak version 2 get: text, or Supabase's kind 4. Bytes are always kind 4.
+    enum class Form : std::uint8_t { text, user_broadcast };
+
+    std::string_view topic; ///< with `realtime:`
+    std::string_view event;
+    PayloadView payload;
+    bool is_private = false;
+    Form form = Form::text;
+};
+
 /// The whole server without its sockets, for one loop: sessions, topics, presence, `realtime:*`.
 ///
 /// Contract: as ClientMachine. After every non-const call drain poll(); carry out orders in order; answer
@@ -96,6 +107,9 @@ public:
     std::size_t send(TimePoint now, const phx::server::Route&, std::string_view event, PayloadView);
     /// Closes what the route names; how many there were.
     std::size_t disconnect(TimePoint now, const phx::server::Route&, std::uint16_t code);
+    /// As REST does: to the members of the public or the private room of a built-in `realtime:*` topic, or,
+    /// where users serve that topic, as broadcast(). How many got it.
+    std::size_t broadcast_realtime(TimePoint now, const RealtimeBroadcast&);
     /// Closes every session with this socket id: 1001 as Phoenix 1.8.
     void disconnect(TimePoint now, std::string_view socket_id);
     /// Closes every session with 1012, as Phoenix and Supabase do on SIGTERM.

@@ -6,6 +6,7 @@
 #include "protocol/wire/http_fields.hpp"
 #include "protocol/wire/utf8.hpp"
 #include "src/server/origin.hpp"
+#include "src/server/query.hpp"
 
 #include <algorithm>
 #include <array>
@@ -19,35 +20,13 @@ using phx::server::Dialect;
 using phx::server::Endpoint;
 using phx::server::Options;
 
-/// The query as `{"name":"value",...}`: the last of equal names wins, as in Plug. None if a value is not
-/// UTF-8.
-std::optional<std::string> params_json(std::string_view query, std::string& vsn, bool& has_vsn) {
-    std::vector<std::pair<std::string, std::string>> params;
-    while (!query.empty()) {
-        const std::size_t end = query.find('&');
-        const std::string_view pair = query.substr(0, end);
-        query = end == std::string_view::npos ? std::string_view{} : query.substr(end + 1);
-        if (pair.empty()) continue;
-        const std::size_t equals = pair.find('=');
-        std::string name = protocol::percent_decode(pair.substr(0, equals));
-        std::string value = equals == std::string_view::npos
-                                ? std::string{}
-                                : protocol::percent_decode(pair.substr(equals + 1));
-        if (!protocol::is_utf8(name) || !protocol::is_utf8(value)) return std::nullopt;
-        if (name == "vsn") {
-            vsn = value;
-            has_vsn = true;
-        }
-        const auto same =
-            std::find_if(params.begin(), params.end(), [&](const auto& p) { return p.first == name; });
-        if (same != params.end()) {
-            same->second = std::move(value);
-        } else {
-            params.emplace_back(std::move(name), std::move(value));
-        }
-    }
+/// The query as `{"name":"value",...}`. None if it cannot be read.
+std::optional<std::string> params_json(std::string_view query, std::optional<std::string>& vsn) {
+    const auto params = parse_query(query);
+    if (!params) return std::nullopt;
     std::string json = "{";
-    for (const auto& [name, value] : params) {
+    for (const auto& [name, value] : *params) {
+        if (name == "vsn") vsn = value;
         if (json.size() > 1) json += ',';
         protocol::append_json_string(json, name);
         json += ':';
@@ -107,12 +86,11 @@ std::optional<HttpAnswer> check_handshake(const HttpRequest& request) {
 Routed route_websocket(const HttpRequest& request, const Endpoint& endpoint) {
     if (auto refused = check_handshake(request)) return *std::move(refused);
     UpgradeRequest upgrade;
-    std::string vsn_text;
-    bool has_vsn = false;
-    auto params = params_json(request.query, vsn_text, has_vsn);
+    std::optional<std::string> vsn_text;
+    auto params = params_json(request.query, vsn_text);
     if (!params) return HttpAnswer::error(400, "the query is not UTF-8");
-    if (has_vsn) {
-        const auto vsn = protocol::parse_vsn(vsn_text);
+    if (vsn_text) {
+        const auto vsn = protocol::parse_vsn(*vsn_text);
         if (!vsn) return HttpAnswer::empty(403); // both real servers: without a body
         upgrade.vsn = *vsn;
     }
@@ -192,7 +170,6 @@ std::optional<FoundService> find_service(std::string_view path) {
         Known{"/api/connections", Service::connections, false},
         Known{"/api/topics", Service::topics, false},
         Known{"/api/disconnect", Service::disconnect, true},
-        Known{"/api/changes", Service::changes, true},
     };
     for (const Known& one : known) {
         if (path == one.path) return FoundService{ServiceRequest{one.service}, one.is_post};

@@ -30,7 +30,6 @@ enum class Service : std::uint8_t {
     connections,
     topics,
     disconnect,
-    changes,
 };
 
 /// A request for a service, in order as far as its head says.

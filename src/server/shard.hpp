@@ -83,6 +83,15 @@ public:
     void remove(Connection&);
 
 private:
+    // the HTTP API
+    HttpAnswer serve(const ServiceRequest&, const HttpExchange&);
+    HttpAnswer serve_broadcast(const HttpExchange&);
+    HttpAnswer serve_broadcast_one(const ServiceRequest&, const HttpExchange&);
+    HttpAnswer serve_send(const HttpExchange&);
+    HttpAnswer serve_disconnect(const HttpExchange&);
+    HttpAnswer serve_connections(const HttpExchange&);
+    HttpAnswer serve_topics(const HttpExchange&);
+
     struct Later {
         enum class What : std::uint8_t { activity, closed } what;
         protocol::server::SessionId session;

@@ -85,6 +85,7 @@ struct Options {
     std::vector<std::string> allowed_origins = {};
     bool realtime = true; ///< serve `realtime:*` with Supabase's semantics
     std::size_t max_channels_per_connection = 100;
+    std::size_t max_broadcast_bytes = 3'000'500; ///< of a payload by HTTP, as Supabase
     std::size_t max_pending_bytes = 8u << 20; ///< that wait for one slow client; more closes it with 1013
     Timeouts timeouts = {};
     /// Malformed frames, exceptions of handlers, slow clients; one line, without secrets. On the server's
