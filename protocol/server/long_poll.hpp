@@ -1,13 +1,13 @@
 #pragma once
 
 #include "phx/protocol/frame.hpp"
-#include "protocol/clock.hpp"
 
 #include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 /// Phoenix' long poll, the server's side. HTTP always answers 200; the status is in the JSON.
@@ -33,24 +33,16 @@ struct PostedMessage {
 };
 std::optional<std::vector<PostedMessage>> read_posted(std::string_view content_type, std::string_view body);
 
-/// What waits for a client between its polls. At most one poll is open; a newer one takes its place.
+/// What waits for a client between its polls.
 class LongPollQueue {
 public:
-    /// A poll stays open, and a client without one stays a member, for the window (Phoenix: 10 s).
-    LongPollQueue(std::string token, Duration window, std::size_t max_bytes)
-        : token_(std::move(token)), window_(window), max_bytes_(max_bytes) {}
+    LongPollQueue(std::string token, std::size_t max_bytes)
+        : token_(std::move(token)), max_bytes_(max_bytes) {}
 
     /// False when so much waits that the client is lost (always room for one).
     bool add(std::string_view text);
     bool has_messages() const noexcept { return !messages_.empty(); }
     std::size_t bytes() const noexcept { return bytes_; }
-
-    void poll_opened(TimePoint now) noexcept { open_ = true, since_ = now; }
-    /// Answered, or its connection has ended.
-    void poll_ended(TimePoint now) noexcept { open_ = false, since_ = now; }
-    bool is_open() const noexcept { return open_; }
-    /// When an open poll is to be answered with no_content, or the session of an absent client ends.
-    TimePoint deadline() const noexcept { return after(since_, window_); }
 
     /// What an open poll is answered: `{"messages":[...],"status":200,"token":T}`; nothing waits afterwards.
     std::string take_answer();
@@ -58,12 +50,9 @@ public:
 
 private:
     std::string token_;
-    Duration window_;
     std::size_t max_bytes_;
     std::string messages_; // JSON strings, with commas between them
     std::size_t bytes_ = 0;
-    bool open_ = false;
-    TimePoint since_{};
 };
 
 } // namespace phx::protocol::server

@@ -36,18 +36,22 @@ bool Connection::has_room(std::size_t bytes) {
     const std::size_t pending = pending_bytes();
     if (pending == 0 || pending + bytes <= shard_.options().max_pending_bytes)
         return true; // always room for one
-    shard_.count_slow_consumer(*this);
+    shard_.count_slow_consumer(*this, pending);
     close(1013, "too slow");
     return false;
 }
 
-void Connection::send(FrameOpcode opcode, std::string_view payload) {
+void Connection::send(protocol::Opcode opcode, std::string_view payload) {
+    send_frame(opcode == protocol::Opcode::text ? FrameOpcode::text : FrameOpcode::binary, payload);
+}
+
+void Connection::send_frame(FrameOpcode opcode, std::string_view payload) {
     if (phase_ != Phase::open || !has_room(payload.size() + protocol::max_frame_header_bytes)) return;
     protocol::append_frame(output(), opcode, payload);
     output_changed();
 }
 
-void Connection::send_frame(std::string_view frame) {
+void Connection::send_shared(std::string_view frame, protocol::Opcode, std::string_view) {
     if (phase_ != Phase::open || !has_room(frame.size())) return;
     output() += frame;
     output_changed();
@@ -187,7 +191,7 @@ void Connection::answer(const HttpRequest& request, std::string_view head) {
 
 void Connection::start_service(const HttpRequest& request, std::string_view head, ServiceRequest service) {
     using protocol::BodyFraming;
-    exchange_ = std::make_shared<HttpExchange>(*this, std::string(head));
+    exchange_ = std::make_shared<HttpExchange>(*this, std::string(head), peer_);
     service_ = std::move(service);
     if (request.chunked && !protocol::equals_ignoring_case(request.header("transfer-encoding"), "chunked"))
         return answer_exchange(HttpAnswer::error(501, "only chunked is known of transfer codings"));
@@ -242,13 +246,8 @@ void Connection::upgrade(UpgradeRequest request) {
     output_changed();
     Deadline::clear();
     phase_ = Phase::open;
-    shard_.open_session(*this, std::move(request), std::move(judged));
-}
-
-void Connection::start_session(protocol::server::SessionId session,
-                               std::shared_ptr<const phx::server::Connection> record) {
-    session_ = session;
-    record_ = std::move(record);
+    shard_.open_session(*this, {request.endpoint, request.vsn, std::move(request.params), peer_},
+                        std::move(judged));
 }
 
 void Connection::take_frames(std::span<char> bytes) {
@@ -270,7 +269,7 @@ void Connection::take_event(const WebSocketEvent& event) {
                        event.payload);
         return;
     case Kind::ping:
-        send(FrameOpcode::pong, event.payload);
+        send_frame(FrameOpcode::pong, event.payload);
         shard_.note_activity(*this);
         return;
     case Kind::pong: shard_.note_activity(*this); return;

@@ -17,8 +17,8 @@ class Connection;
 class HttpExchange {
 public:
     /// `head`: a complete one.
-    HttpExchange(Connection& connection, std::string head)
-        : connection_(&connection), head_(std::move(head)) {
+    HttpExchange(Connection& connection, std::string head, std::string peer)
+        : connection_(&connection), head_(std::move(head)), peer_(std::move(peer)) {
         std::size_t scanned = 0;
         [[maybe_unused]] const ParsedHead parsed = parse_request_head(head_, request_, scanned);
         assert(parsed.status == ParsedHead::Status::complete);
@@ -28,6 +28,7 @@ public:
 
     const HttpRequest& request() const noexcept { return request_; }
     const std::string& body() const noexcept { return body_; }
+    const std::string& peer() const noexcept { return peer_; } ///< address
     /// Whether the client still waits.
     bool is_open() const noexcept { return connection_ != nullptr; }
     /// Ignored unless it is open.
@@ -42,6 +43,7 @@ private:
     std::string head_;
     HttpRequest request_;
     std::string body_;
+    std::string peer_;
 };
 
 } // namespace phx::shell

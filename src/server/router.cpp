@@ -36,9 +36,9 @@ std::optional<std::string> params_json(std::string_view query, std::optional<std
     return json;
 }
 
-/// "/socket/websocket" and "/socket/websocket/" for the endpoint "/socket".
-const Endpoint* find_endpoint(std::string_view path, const std::vector<Endpoint>& endpoints) {
-    constexpr std::string_view suffix = "/websocket";
+/// "/socket/websocket" and "/socket/websocket/" for the endpoint "/socket"; likewise "/longpoll".
+const Endpoint* find_endpoint(std::string_view path, std::string_view suffix,
+                              const std::vector<Endpoint>& endpoints) {
     if (path.ends_with('/')) path.remove_suffix(1);
     if (!path.ends_with(suffix)) return nullptr;
     path.remove_suffix(suffix.size());
@@ -83,19 +83,50 @@ std::optional<HttpAnswer> check_handshake(const HttpRequest& request) {
     return std::nullopt;
 }
 
+HttpAnswer wrong_method(std::string_view allowed) {
+    HttpAnswer answer = HttpAnswer::error(405, "method not allowed");
+    answer.extra_headers = "allow: " + std::string(allowed) + "\r\n";
+    return answer;
+}
+
+/// What a browser asks before it lets a page of another origin send a request.
+HttpAnswer preflight(std::string_view methods) {
+    HttpAnswer answer = HttpAnswer::empty(204);
+    answer.extra_headers =
+        "access-control-allow-methods: " + std::string(methods) +
+        "\r\naccess-control-allow-headers: authorization, apikey, content-type, x-api-key, "
+        "x-client-info, x-phoenix-authtoken, x-phoenix-longpoll-token"
+        "\r\naccess-control-max-age: 600\r\n";
+    return answer;
+}
+
+/// The version that is wanted, and the other parameters; or why they are refused.
+std::optional<HttpAnswer> read_params(const HttpRequest& request, protocol::Vsn& vsn, std::string& params) {
+    std::optional<std::string> vsn_text;
+    auto json = params_json(request.query, vsn_text);
+    if (!json) return HttpAnswer::error(400, "the query is not UTF-8");
+    params = *std::move(json);
+    if (!vsn_text) return std::nullopt;
+    const auto known = protocol::parse_vsn(*vsn_text);
+    if (!known) return HttpAnswer::empty(403); // both real servers: without a body
+    vsn = *known;
+    return std::nullopt;
+}
+
+Routed route_long_poll(const HttpRequest& request, const Endpoint& endpoint) {
+    if (request.method == "OPTIONS") return preflight("GET, POST, OPTIONS");
+    if (request.method != "GET" && request.method != "POST") return wrong_method("GET, POST, OPTIONS");
+    ServiceRequest wanted{Service::long_poll};
+    wanted.poll.endpoint = &endpoint;
+    if (auto refused = read_params(request, wanted.poll.vsn, wanted.poll.params)) return *std::move(refused);
+    return wanted;
+}
+
 Routed route_websocket(const HttpRequest& request, const Endpoint& endpoint) {
     if (auto refused = check_handshake(request)) return *std::move(refused);
     UpgradeRequest upgrade;
-    std::optional<std::string> vsn_text;
-    auto params = params_json(request.query, vsn_text);
-    if (!params) return HttpAnswer::error(400, "the query is not UTF-8");
-    if (vsn_text) {
-        const auto vsn = protocol::parse_vsn(*vsn_text);
-        if (!vsn) return HttpAnswer::empty(403); // both real servers: without a body
-        upgrade.vsn = *vsn;
-    }
+    if (auto refused = read_params(request, upgrade.vsn, upgrade.params)) return *std::move(refused);
     upgrade.endpoint = &endpoint;
-    upgrade.params = *std::move(params);
     upgrade.accept_key = protocol::websocket_accept(request.header("sec-websocket-key"));
     // phoenix.js offers "phoenix" and, beside it, its token; strict clients fail unless one is chosen.
     upgrade.phoenix_subprotocol = request.header_has_token("sec-websocket-protocol", "phoenix");
@@ -111,12 +142,6 @@ bool may_come_from(const HttpRequest& request, const Options& options) {
     if (origins == 0) return true;
     return origins == 1 &&
            is_allowed_origin(request.header("origin"), request.header("host"), options.allowed_origins);
-}
-
-HttpAnswer wrong_method(std::string_view allowed) {
-    HttpAnswer answer = HttpAnswer::error(405, "method not allowed");
-    answer.extra_headers = "allow: " + std::string(allowed) + "\r\n";
-    return answer;
 }
 
 HttpAnswer route_alive(const HttpRequest& request) {
@@ -179,27 +204,22 @@ std::optional<FoundService> find_service(std::string_view path) {
     return std::nullopt;
 }
 
-/// What a browser asks before it lets a page of another origin send a request.
-HttpAnswer preflight(const FoundService& found) {
-    HttpAnswer answer = HttpAnswer::empty(204);
-    answer.extra_headers = std::string("access-control-allow-methods: ") + (found.is_post ? "POST" : "GET") +
-                           "\r\naccess-control-allow-headers: authorization, apikey, content-type, "
-                           "x-api-key, x-client-info\r\naccess-control-max-age: 600\r\n";
-    return answer;
-}
-
 } // namespace
 
 Routed route(const HttpRequest& request, const Options& options) {
-    if (const Endpoint* endpoint = find_endpoint(request.path, options.endpoints)) {
+    if (const Endpoint* endpoint = find_endpoint(request.path, "/websocket", options.endpoints)) {
         if (!may_come_from(request, options)) return HttpAnswer::empty(403); // as Phoenix
         return route_websocket(request, *endpoint);
+    }
+    if (const Endpoint* endpoint = find_endpoint(request.path, "/longpoll", options.endpoints)) {
+        if (!may_come_from(request, options)) return HttpAnswer::empty(403);
+        return route_long_poll(request, *endpoint);
     }
     if (request.path == "/health" || request.path == "/api/ping") return route_alive(request);
     const auto found = find_service(api_path(request.path, options.endpoints));
     if (!found) return HttpAnswer::error(404, "not found");
     if (!may_come_from(request, options)) return HttpAnswer::error(403, "origin not allowed");
-    if (request.method == "OPTIONS") return preflight(*found);
+    if (request.method == "OPTIONS") return preflight(found->is_post ? "POST" : "GET");
     const bool is_get = request.method == "GET" || request.method == "HEAD";
     if (found->is_post ? request.method == "POST" : is_get) return found->request;
     return wrong_method(found->is_post ? "POST" : "GET, HEAD");

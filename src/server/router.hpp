@@ -20,6 +20,13 @@ struct UpgradeRequest {
     bool phoenix_subprotocol = false;
 };
 
+/// Of a long poll: GET polls, POST sends.
+struct PollRequest {
+    const phx::server::Endpoint* endpoint = nullptr;
+    protocol::Vsn vsn = protocol::Vsn::v1;
+    std::string params = {};
+};
+
 /// What the server answers itself, beside WebSockets.
 enum class Service : std::uint8_t {
     ready,
@@ -30,13 +37,15 @@ enum class Service : std::uint8_t {
     connections,
     topics,
     disconnect,
+    long_poll,
 };
 
 /// A request for a service, in order as far as its head says.
 struct ServiceRequest {
-    Service service;
+    Service service = Service::ready;
     std::string topic = {}; ///< broadcast_one
     std::string event = {}; ///< likewise
+    PollRequest poll = {};  ///< long_poll
 };
 
 using Routed = std::variant<HttpAnswer, UpgradeRequest, ServiceRequest>;

@@ -20,10 +20,6 @@ using namespace protocol::server;
 using protocol::FrameOpcode;
 using protocol::Opcode;
 
-FrameOpcode frame_opcode(Opcode opcode) noexcept {
-    return opcode == Opcode::text ? FrameOpcode::text : FrameOpcode::binary;
-}
-
 protocol::server::Dialect machine_dialect(phx::server::Dialect dialect) noexcept {
     return dialect == phx::server::Dialect::phoenix ? Dialect::phoenix : Dialect::supabase;
 }
@@ -81,6 +77,7 @@ Shard::Shard(LoopCore& loop, const phx::server::Options& options, Patterns patte
     deadlines_.set_duration(DeadlineKind::request, options.timeouts.request);
     deadlines_.set_duration(DeadlineKind::write, options.timeouts.write);
     deadlines_.set_duration(DeadlineKind::close, options.timeouts.close);
+    deadlines_.set_duration(DeadlineKind::poll, options.timeouts.poll);
 }
 
 Shard::Shard(LoopCore& loop, const phx::server::Options& options, Patterns patterns, ListeningSocket socket,
@@ -123,14 +120,16 @@ void Shard::remove(Connection& connection) {
     if (stop_deadline_ && connections_.empty()) loop_.remove_member(*this);
 }
 
-Connection* Shard::find(SessionId session) const noexcept {
+void Shard::remove(PollingClient& client) { polling_.erase(client.token()); }
+
+Transport* Shard::find(SessionId session) const noexcept {
     const std::size_t index = slot(session);
-    Connection* const connection = index < by_slot_.size() ? by_slot_[index] : nullptr;
-    return connection && connection->session() == session ? connection : nullptr;
+    Transport* const transport = index < by_slot_.size() ? by_slot_[index] : nullptr;
+    return transport && transport->session() == session ? transport : nullptr;
 }
 
-void Shard::set_deadline(Connection& connection, DeadlineKind kind) {
-    deadlines_.set(connection, kind, loop_.now());
+void Shard::set_deadline(Deadline& deadline, DeadlineKind kind) {
+    deadlines_.set(deadline, kind, loop_.now());
     arm_timer();
 }
 
@@ -157,15 +156,15 @@ phx::server::ConnectAnswer Shard::judge(const phx::server::ConnectRequest& reque
 
 // ---- from connections to the machine
 
-void Shard::open_session(Connection& connection, UpgradeRequest request, phx::server::ConnectAnswer judged) {
+void Shard::open_session(Transport& transport, Newcomer newcomer, phx::server::ConnectAnswer judged) {
     SessionConfig config;
-    config.vsn = request.vsn;
-    config.dialect = machine_dialect(request.endpoint->dialect);
-    config.idle_timeout = request.endpoint->idle_timeout;
+    config.vsn = newcomer.vsn;
+    config.dialect = machine_dialect(newcomer.endpoint->dialect);
+    config.idle_timeout = newcomer.endpoint->idle_timeout;
     static_cast<phx::server::Identity&>(config.record) = std::move(judged.identity);
     config.record.socket_id = std::move(judged.socket_id);
-    config.record.params = std::move(request.params);
-    config.record.peer = connection.peer();
+    config.record.params = std::move(newcomer.params);
+    config.record.peer = std::move(newcomer.peer);
     config.record.connected_at = loop_.wall_clock();
     if (const auto expires_at = config.record.expires_at) {
         const auto left = std::chrono::duration_cast<protocol::Duration>(*expires_at - loop_.wall_clock());
@@ -173,33 +172,40 @@ void Shard::open_session(Connection& connection, UpgradeRequest request, phx::se
     }
     const SessionId session = machine_.handle_open(loop_.now(), std::move(config));
     if (slot(session) >= by_slot_.size()) by_slot_.resize(slot(session) + std::size_t{1});
-    by_slot_[slot(session)] = &connection;
-    connection.start_session(session, machine_.connection(session));
+    by_slot_[slot(session)] = &transport;
+    transport.start_session(session, machine_.connection(session));
     pump();
 }
 
-void Shard::receive(Connection& connection, Opcode opcode, std::string_view payload) {
+void Shard::receive(Transport& transport, Opcode opcode, std::string_view payload) {
     counters_->frames_in.fetch_add(1, std::memory_order_relaxed);
-    machine_.handle_frame(loop_.now(), *connection.session(), opcode, payload);
+    machine_.handle_frame(loop_.now(), *transport.session(), opcode, payload);
     pump();
 }
 
-void Shard::note_activity(Connection& connection) {
-    if (!connection.session() || find(*connection.session()) != &connection) return;
-    later_.push_back({Later::What::activity, *connection.session()});
+void Shard::note_activity(Transport& transport) {
+    if (!transport.session() || find(*transport.session()) != &transport) return;
+    later_.push_back({Later::What::activity, *transport.session()});
     pump();
 }
 
-void Shard::end_session(Connection& connection) {
-    if (!connection.session() || find(*connection.session()) != &connection || connection.session_has_ended())
+void Shard::end_session(Transport& transport) {
+    if (!transport.session() || find(*transport.session()) != &transport || transport.session_has_ended())
         return;
-    connection.note_session_end();
-    later_.push_back({Later::What::closed, *connection.session()});
+    transport.note_session_end();
+    later_.push_back({Later::What::closed, *transport.session()});
     pump();
+}
+
+std::vector<PollingClient*> Shard::polling_clients() const {
+    std::vector<PollingClient*> clients;
+    for (const auto& [token, client] : polling_) clients.push_back(client.get());
+    return clients;
 }
 
 void Shard::close_all(std::uint16_t code, std::string_view reason) {
     for (const auto& connection : connections_) connection->close(code, reason);
+    for (PollingClient* const client : polling_clients()) client->close(code, reason);
 }
 
 void Shard::pump() {
@@ -225,7 +231,8 @@ void Shard::carry_out_later(Later next) {
     while (auto output = machine_.poll()) { // on_close handlers still see the connection
         std::visit([this](const auto& item) { on(item); }, *output);
     }
-    by_slot_[slot(next.session)] = nullptr;
+    Transport* const transport = std::exchange(by_slot_[slot(next.session)], nullptr);
+    if (transport) transport->session_over();
 }
 
 void Shard::publish_sizes() noexcept {
@@ -246,7 +253,7 @@ void Shard::arm_timer() {
 
 void Shard::tick() {
     const protocol::TimePoint now = loop_.now();
-    while (Deadline* const passed = deadlines_.pop(now)) static_cast<Connection*>(passed)->handle_deadline();
+    while (Deadline* const passed = deadlines_.pop(now)) passed->handle_deadline();
     if (stop_deadline_ && *stop_deadline_ <= now) {
         stop_deadline_ = protocol::TimePoint::max(); // said once; it still means that we are stopping
         for (const auto& connection : connections_) connection->kill();
@@ -267,36 +274,38 @@ void Shard::loop_stopping() {
 // ---- orders of the machine
 
 void Shard::on(const act::Send& send) {
-    Connection* const connection = find(send.session);
-    if (!connection) return;
+    Transport* const transport = find(send.session);
+    if (!transport) return;
     counters_->frames_out.fetch_add(1, std::memory_order_relaxed);
-    connection->send(frame_opcode(send.opcode), send.data);
+    transport->send(send.opcode, send.data);
 }
 
 void Shard::on(const act::Fanout& fanout) {
     fanout_frame_.clear();
-    protocol::append_frame(fanout_frame_, frame_opcode(fanout.opcode), fanout.data);
+    const bool is_text = fanout.opcode == Opcode::text;
+    protocol::append_frame(fanout_frame_, is_text ? FrameOpcode::text : FrameOpcode::binary, fanout.data);
     for (const SessionId session : fanout.sessions) {
-        if (Connection* const connection = find(session)) connection->send_frame(fanout_frame_);
+        if (Transport* const transport = find(session))
+            transport->send_shared(fanout_frame_, fanout.opcode, fanout.data);
     }
     counters_->frames_out.fetch_add(fanout.sessions.size(), std::memory_order_relaxed);
 }
 
 void Shard::on(const act::Close& order) {
-    Connection* const connection = find(order.session);
-    if (!connection) return;
+    Transport* const transport = find(order.session);
+    if (!transport) return;
     const bool is_sendable = protocol::is_close_code(order.code); // it may be a handler's
-    connection->close(is_sendable ? order.code : std::uint16_t{1011},
-                      protocol::is_utf8(order.reason) ? std::string_view(order.reason) : std::string_view{});
+    transport->close(is_sendable ? order.code : std::uint16_t{1011},
+                     protocol::is_utf8(order.reason) ? std::string_view(order.reason) : std::string_view{});
 }
 
 void Shard::on(const act::CloseIfIdle& order) {
-    Connection* const connection = find(order.session);
-    if (!connection) return;
-    if (connection->last_receive() > order.since) {
+    Transport* const transport = find(order.session);
+    if (!transport) return;
+    if (transport->last_receive() > order.since) {
         later_.push_back({Later::What::activity, order.session});
     } else {
-        connection->close(order.code, {});
+        transport->close(order.code, {});
     }
 }
 
@@ -321,13 +330,28 @@ void Shard::report_tls_failure(const Connection& connection, std::string_view re
                .error);
 }
 
-void Shard::count_slow_consumer(const Connection& connection) {
+void Shard::count_slow_consumer(const Transport& transport, std::size_t pending_bytes) {
     counters_->slow_consumers.fetch_add(1, std::memory_order_relaxed);
     report(fail(Errc::buffer_full,
-                "connection " + connection.record()->id + " of " + connection.peer() +
-                    " reads too slowly: " + std::to_string(connection.pending_bytes()) +
+                "connection " + transport.record()->id + " of " + transport.record()->peer +
+                    " reads too slowly: " + std::to_string(pending_bytes) +
                     " bytes wait for it, it is closed with 1013; see Options::max_pending_bytes",
                 Origin::peer)
+               .error);
+}
+
+void Shard::report_bad_post(const Transport& transport) {
+    counters_->frames_dropped.fetch_add(1, std::memory_order_relaxed);
+    report(fail(Errc::malformed_frame,
+                "connection " + transport.record()->id + " of " + transport.record()->peer +
+                    " posted what is neither JSON nor base64; its session is over",
+                Origin::peer)
+               .error);
+}
+
+void Shard::report_unpollable(const Transport& transport) {
+    report(fail(Errc::unknown_kind, "a binary message for connection " + transport.record()->id +
+                                        ", which polls, is lost: long poll carries text")
                .error);
 }
 

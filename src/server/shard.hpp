@@ -8,6 +8,7 @@
 #include "src/server/connection.hpp"
 #include "src/server/deadlines.hpp"
 #include "src/server/listener.hpp"
+#include "src/server/polling_client.hpp"
 
 #include <atomic>
 #include <cstddef>
@@ -68,19 +69,30 @@ public:
     BufferPool& buffers() noexcept { return buffers_; }
     const phx::server::Options& options() const noexcept { return options_; }
     protocol::FrameWriter& close_writer() noexcept { return close_writer_; }
-    void set_deadline(Connection&, DeadlineKind);
+    void set_deadline(Deadline&, DeadlineKind);
     phx::server::ConnectAnswer judge(const phx::server::ConnectRequest&) noexcept;
-    void open_session(Connection&, UpgradeRequest, phx::server::ConnectAnswer);
-    void receive(Connection&, protocol::Opcode, std::string_view payload);
-    void note_activity(Connection&);
+    /// Who a client is that has been let in.
+    struct Newcomer {
+        const phx::server::Endpoint* endpoint;
+        protocol::Vsn vsn;
+        std::string params;
+        std::string peer;
+    };
+    void open_session(Transport&, Newcomer, phx::server::ConnectAnswer);
+    void receive(Transport&, protocol::Opcode, std::string_view payload);
+    void note_activity(Transport&);
     /// Once per session; its members end before the next output, or before this returns.
-    void end_session(Connection&);
+    void end_session(Transport&);
     void serve(const ServiceRequest&, const std::shared_ptr<HttpExchange>&);
     void report_broken_frame(const protocol::WebSocketEvent&);
     void report_tls_failure(const Connection&, std::string_view reason);
-    void count_slow_consumer(const Connection&);
-    /// Destroys it.
+    void count_slow_consumer(const Transport&, std::size_t pending_bytes);
+    void report_bad_post(const Transport&);
+    /// Long poll carries text alone.
+    void report_unpollable(const Transport&);
+    /// These destroy it.
     void remove(Connection&);
+    void remove(PollingClient&);
 
 private:
     // the HTTP API
@@ -91,6 +103,9 @@ private:
     HttpAnswer serve_disconnect(const HttpExchange&);
     HttpAnswer serve_connections(const HttpExchange&);
     HttpAnswer serve_topics(const HttpExchange&);
+    void serve_poll(const PollRequest&, const std::shared_ptr<HttpExchange>&);
+    HttpAnswer open_poll(const PollRequest&, const HttpExchange&);
+    std::shared_ptr<PollingClient> find_poll(const HttpRequest&) const;
 
     struct Later {
         enum class What : std::uint8_t { activity, closed } what;
@@ -99,7 +114,9 @@ private:
 
     void accept(int descriptor, std::string peer);
     Connection& add_connection(std::string peer);
-    Connection* find(protocol::server::SessionId) const noexcept;
+    Transport* find(protocol::server::SessionId) const noexcept;
+    /// Each may be closed, which removes it.
+    std::vector<PollingClient*> polling_clients() const;
     void pump();
     void carry_out_later(Later);
     void tick();
@@ -142,7 +159,9 @@ private:
     TlsContext tls_;
     std::optional<Acceptor> acceptor_;
     std::vector<std::unique_ptr<Connection>> connections_;
-    std::vector<Connection*> by_slot_;
+    /// By token. Shared with the request at hand, in which a session may end.
+    std::unordered_map<std::string, std::shared_ptr<PollingClient>> polling_;
+    std::vector<Transport*> by_slot_;
     std::vector<Later> later_;
     std::string fanout_frame_;
     std::optional<protocol::TimePoint> stop_deadline_;

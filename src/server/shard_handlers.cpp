@@ -26,10 +26,10 @@ std::string quoted(std::string_view text) {
 template <class Handler>
 bool Shard::run_handler(MemberId id, PatternId pattern, const char* name, Handler&& handler) {
     const auto member = machine_.member(id);
-    const Connection* const connection = member ? find(member->session) : nullptr;
-    if (!connection) return false;
-    const phx::server::Context context{
-        *connection->record(), member->topic, member->params, member->state, {}, member->join_ref};
+    const Transport* const transport = member ? find(member->session) : nullptr;
+    if (!transport) return false;
+    const phx::server::Context context{*transport->record(), member->topic, member->params, member->state, {},
+                                       member->join_ref};
     std::string what;
     try {
         handler(context, handlers_[static_cast<std::size_t>(pattern)]);

@@ -103,6 +103,7 @@ std::string realtime_topic_of(std::string_view name) {
 } // namespace
 
 void Shard::serve(const ServiceRequest& wanted, const std::shared_ptr<HttpExchange>& exchange) {
+    if (wanted.service == Service::long_poll) return serve_poll(wanted.poll, exchange);
     exchange->answer(serve(wanted, *exchange));
 }
 
@@ -119,9 +120,10 @@ HttpAnswer Shard::serve(const ServiceRequest& wanted, const HttpExchange& exchan
     case Service::send: return serve_send(exchange);
     case Service::connections: return serve_connections(exchange);
     case Service::topics: return serve_topics(exchange);
-    case Service::disconnect: break;
+    case Service::disconnect: return serve_disconnect(exchange);
+    case Service::long_poll: break; // it may be answered later
     }
-    return serve_disconnect(exchange);
+    return HttpAnswer::error(404, "not found");
 }
 
 HttpAnswer Shard::serve_broadcast(const HttpExchange& exchange) {

@@ -67,6 +67,9 @@ struct Timeouts {
     std::chrono::milliseconds write{10'000};
     /// For it to answer a close frame, or to end a connection that is over.
     std::chrono::milliseconds close{5'000};
+    /// How long a long poll is held open when there is nothing to say, and how long a client that polls may
+    /// stay away before its session ends.
+    std::chrono::milliseconds poll{10'000};
     /// For all of them, when the server stops.
     std::chrono::milliseconds stop{1'000};
 };

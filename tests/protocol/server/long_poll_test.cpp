@@ -5,8 +5,6 @@
 namespace phx::protocol::server {
 namespace {
 
-using namespace std::chrono_literals;
-
 TEST(LongPollPosts, CarryOneMessageOrLines) {
     const auto one = read_posted("application/json", "[\"1\",\"1\",\"t\",\"e\",{\"a\":\"\\n\"}]");
     ASSERT_TRUE(one && one->size() == 1);
@@ -32,7 +30,7 @@ TEST(LongPollPosts, ThatCannotBeReadAreTold) {
 }
 
 TEST(LongPollQueue, GivesWhatWaitsInOrderAndOnce) {
-    LongPollQueue queue("tok\"en", 10s, 100);
+    LongPollQueue queue("tok\"en", 100);
     EXPECT_FALSE(queue.has_messages());
     EXPECT_TRUE(queue.add(R"(["a"])"));
     EXPECT_TRUE(queue.add("[2]"));
@@ -44,24 +42,13 @@ TEST(LongPollQueue, GivesWhatWaitsInOrderAndOnce) {
 }
 
 TEST(LongPollQueue, HasRoomForOneMessageAndForAFewSmallOnes) {
-    LongPollQueue queue("t", 10s, 10);
+    LongPollQueue queue("t", 10);
     EXPECT_TRUE(queue.add(std::string(1000, 'x')));
     EXPECT_FALSE(queue.add("y"));
     static_cast<void>(queue.take_answer());
     EXPECT_TRUE(queue.add("12345"));
     EXPECT_TRUE(queue.add("12345"));
     EXPECT_FALSE(queue.add("1"));
-}
-
-TEST(LongPollQueue, KnowsWhenAPollAndASessionAreOver) {
-    LongPollQueue queue("t", 10s, 10);
-    const TimePoint start{};
-    queue.poll_opened(start);
-    EXPECT_TRUE(queue.is_open());
-    EXPECT_EQ(queue.deadline(), start + 10s);
-    queue.poll_ended(start + 3s);
-    EXPECT_FALSE(queue.is_open());
-    EXPECT_EQ(queue.deadline(), start + 13s);
 }
 
 } // namespace
