@@ -13,6 +13,7 @@ intrinsics='emmintrin\.h'
 ours='protocol/[a-z0-9_/]+\.hpp|phx/(error|result|export)\.hpp|phx/protocol/[a-z0-9_]+\.hpp'
 # Plain values that the server's core shares with its users.
 server_values='phx/server/(route|payload|actions)\.hpp'
+auth_values='phx/server/token\.hpp'
 # Likewise the Supabase part.
 realtime_values='phx/realtime/(reason|system_message|postgres_filter|postgres_text)\.hpp'
 
@@ -32,6 +33,7 @@ check_includes() {
         sed -E 's/:[[:space:]]*#[[:space:]]*include[[:space:]]*/:/; s/([>"])[^>"]*$/\1/' |
         grep -vE ":[0-9]+:(<($std_headers|$intrinsics)>|\"($ours)\")\$" |
         grep -vE "(^|/)protocol/server/[^:]*:[0-9]+:\"($server_values)\"\$" |
+        grep -vE "(^|/)protocol/auth/[^:]*:[0-9]+:\"($auth_values)\"\$" |
         grep -vE "(^|/)(protocol|phx)/realtime/[^:]*:[0-9]+:\"($realtime_values)\"\$" || true)
     [ -z "$found" ] && return 0
     sed -E 's/^([^:]*:[0-9]+):/\1: the core does not include /' <<<"$found" >&2
