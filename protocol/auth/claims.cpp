@@ -14,7 +14,7 @@
 namespace phx::protocol::auth {
 namespace {
 
-using server::Claims;
+using server::Identity;
 using server::TokenFault;
 using server::TokenRefusal;
 using server::TokenRules;
@@ -72,18 +72,18 @@ bool read_list(std::string_view value, std::vector<std::string>& out) {
 }
 
 /// The first claim that is not of its type.
-std::optional<Name> fill(const Values& values, Claims& claims) {
-    if (!read_text(values[sub], claims.user_id)) return sub;
-    if (claims.user_id.empty()) {
+std::optional<Name> fill(const Values& values, Identity& identity) {
+    if (!read_text(values[sub], identity.user_id)) return sub;
+    if (identity.user_id.empty()) {
         if (is_number(values[user_id])) {
-            claims.user_id = values[user_id];
-        } else if (!read_text(values[user_id], claims.user_id)) {
+            identity.user_id = values[user_id];
+        } else if (!read_text(values[user_id], identity.user_id)) {
             return user_id;
         }
     }
-    if (!values[role].empty() && !add_once(claims.roles, values[role])) return role;
-    if (!read_list(values[roles], claims.roles)) return roles;
-    if (!read_list(values[permissions], claims.permissions)) return permissions;
+    if (!values[role].empty() && !add_once(identity.roles, values[role])) return role;
+    if (!read_list(values[roles], identity.roles)) return roles;
+    if (!read_list(values[permissions], identity.permissions)) return permissions;
     return std::nullopt;
 }
 
@@ -108,16 +108,16 @@ TokenRefusal refuse(TokenFault fault, std::string_view subject = {}) {
     return TokenRefusal{fault, std::string(subject), seconds(0)};
 }
 
-std::optional<TokenRefusal> check_presence(const Values& values, const Claims& claims,
+std::optional<TokenRefusal> check_presence(const Values& values, const Identity& identity,
                                            const TokenRules& rules) {
     const bool needs_expiry = rules.require_expiry && values[exp].empty();
-    const bool needs_role = rules.require_role && claims.roles.empty();
+    const bool needs_role = rules.require_role && identity.roles.empty();
     if (!needs_expiry && !needs_role) return std::nullopt;
     return refuse(TokenFault::claims_missing, !needs_role ? "exp" : !needs_expiry ? "role" : "role and exp");
 }
 
 std::optional<TokenRefusal> check_times(const Values& values, const TokenRules& rules, seconds now,
-                                        Claims& claims) {
+                                        Identity& identity) {
     const auto floor = [](double time) { return std::floor(time); };
     const auto ceil = [](double time) { return std::ceil(time); };
     if (!values[iat].empty() && !read_time(values[iat], floor)) return refuse(TokenFault::bad_time, "iat");
@@ -125,7 +125,7 @@ std::optional<TokenRefusal> check_times(const Values& values, const TokenRules& 
         const auto until = read_time(values[exp], floor);
         if (!until) return refuse(TokenFault::bad_time, "exp");
         if (now >= *until + rules.leeway) return TokenRefusal{TokenFault::expired, "exp", now - *until};
-        claims.expires_at = time_point_of(*until + rules.leeway);
+        identity.expires_at = time_point_of(*until + rules.leeway);
     }
     if (!values[nbf].empty()) {
         const auto from = read_time(values[nbf], ceil);
@@ -154,14 +154,14 @@ server::TokenVerdict read_claims(std::string_view payload, const TokenRules& rul
     auto json = base64_decode(payload, Base64Alphabet::url, Base64Padding::unpadded);
     const auto values = json ? find_claims(*json) : std::nullopt;
     if (!values) return refuse(TokenFault::malformed);
-    Claims claims;
-    if (const auto bad = fill(*values, claims)) return refuse(TokenFault::bad_claim, names[*bad]);
-    if (auto refusal = check_presence(*values, claims, rules)) return std::move(*refusal);
+    Identity identity;
+    if (const auto bad = fill(*values, identity)) return refuse(TokenFault::bad_claim, names[*bad]);
+    if (auto refusal = check_presence(*values, identity, rules)) return std::move(*refusal);
     const auto second = std::chrono::floor<seconds>(now.time_since_epoch());
-    if (auto refusal = check_times(*values, rules, second, claims)) return std::move(*refusal);
+    if (auto refusal = check_times(*values, rules, second, identity)) return std::move(*refusal);
     if (auto refusal = check_names(*values, rules)) return std::move(*refusal);
-    claims.json = std::move(*json);
-    return claims;
+    identity.claims = std::move(*json);
+    return identity;
 }
 
 } // namespace phx::protocol::auth

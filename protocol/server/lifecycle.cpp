@@ -1,6 +1,8 @@
 #include "protocol/server/machine_state.hpp"
 
 #include <algorithm>
+#include <array>
+#include <charconv>
 #include <utility>
 #include <variant>
 
@@ -8,6 +10,13 @@ namespace phx::protocol::server {
 
 ServerMachine::State::State(const ServerConfig& wanted)
     : config(wanted), topics(config.hash_seed), ids(config.seed) {}
+
+std::string ServerMachine::State::connection_id(SessionId id) const {
+    std::array<char, 16> digits{};
+    const auto [end, error] =
+        std::to_chars(digits.data(), digits.data() + digits.size(), static_cast<std::uint64_t>(id), 16);
+    return config.node + '.' + std::string(digits.data(), end);
+}
 
 void ServerMachine::State::begin_call() {
     if (!replays.empty() || !out.reset()) return; // not drained: the old views stay good
@@ -72,7 +81,7 @@ void ServerMachine::State::finish_close(std::size_t ended_before) {
 }
 
 void ServerMachine::State::forget_socket_id(const Session& session) {
-    const auto found = by_socket_id.find(session.socket_id);
+    const auto found = by_socket_id.find(session.connection->socket_id);
     if (found == by_socket_id.end()) return;
     std::erase(found->second, session.id);
     if (found->second.empty()) by_socket_id.erase(found);

@@ -102,6 +102,7 @@ struct ServerMachine::State {
     void end_over_meta_limit(Session&, Membership&);
 
     // ---- lifecycle
+    std::string connection_id(SessionId) const;
     void begin_call();
     void end(Membership&, EndReason);
     /// end() without untrack_all(): true if that is still to be done.

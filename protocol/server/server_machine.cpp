@@ -23,8 +23,11 @@ SessionId ServerMachine::handle_open(TimePoint now, SessionConfig config) {
     session.dialect = config.dialect;
     session.idle_timeout = config.idle_timeout;
     session.last_activity = now;
-    session.socket_id = std::move(config.socket_id);
-    if (!session.socket_id.empty()) s.by_socket_id[session.socket_id].push_back(id);
+    config.record.id = s.connection_id(id);
+    session.connection = std::make_shared<const phx::server::Connection>(std::move(config.record));
+    session.token_expires_at = config.token_expires_at;
+    const std::string& socket_id = session.connection->socket_id;
+    if (!socket_id.empty()) s.by_socket_id[socket_id].push_back(id);
     if (session.idle_timeout > Duration::zero()) s.wait_for_idle(session, now);
     return id;
 }
@@ -127,6 +130,11 @@ std::optional<ServerMachine::Member> ServerMachine::member(MemberId id) const {
     const Membership* const found = state_->members.find(id);
     if (found == nullptr) return std::nullopt;
     return Member{found->session, state_->topic_name(*found), found->params, found->state, found->join_ref};
+}
+
+std::shared_ptr<const phx::server::Connection> ServerMachine::connection(SessionId id) const {
+    const Session* const session = state_->sessions.find(id);
+    return session != nullptr ? session->connection : nullptr;
 }
 
 std::size_t ServerMachine::sessions() const noexcept { return state_->sessions.size(); }

@@ -2,6 +2,7 @@
 
 #include "phx/protocol/codec.hpp"
 #include "phx/server/actions.hpp"
+#include "phx/server/connection.hpp"
 #include "protocol/server/outputs.hpp"
 
 #include <cstddef>
@@ -17,6 +18,8 @@ namespace phx::protocol::server {
 enum class Dialect : std::uint8_t { phoenix, supabase };
 
 struct ServerConfig {
+    /// First part of connection ids; differs among the machines that know of each other.
+    std::string node = "0";
     std::uint64_t seed = 0; ///< of presence refs and presence keys, which tell it to every peer
     /// Of topic hashes: drawn independently of `seed`, so that peers cannot choose names that collide.
     std::uint64_t hash_seed = 0;
@@ -41,7 +44,8 @@ struct SessionConfig {
     Vsn vsn = Vsn::v2;
     Dialect dialect = Dialect::phoenix;
     Duration idle_timeout = std::chrono::seconds(60); ///< zero or less: none
-    std::string socket_id = {};                       ///< for disconnect(); empty: anonymous
+    phx::server::Connection record = {};              ///< but for its id, which the machine gives
+    std::optional<TimePoint> token_expires_at = {};   ///< Connection::expires_at in the machine's time
 };
 
 /// The whole server without its sockets, for one loop: sessions, topics, presence, `realtime:*`.
@@ -102,6 +106,8 @@ public:
         std::string_view join_ref; ///< JSON text
     };
     std::optional<Member> member(MemberId) const;
+    /// Of an open session; null for any other.
+    std::shared_ptr<const phx::server::Connection> connection(SessionId) const;
     std::size_t sessions() const noexcept;
     std::size_t topics() const noexcept;
     std::size_t members() const noexcept;

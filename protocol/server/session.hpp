@@ -31,7 +31,8 @@ struct Session {
     SessionPhase phase = SessionPhase::open;
     Duration idle_timeout = {};
     TimePoint last_activity = {};
-    std::string socket_id = {};
+    std::shared_ptr<const phx::server::Connection> connection = {};
+    std::optional<TimePoint> token_expires_at = {};
     std::vector<JoinEntry> joins = {};
     std::size_t params_bytes = 0; ///< of its memberships together
 };

@@ -82,6 +82,13 @@ TimePoint LoopCore::now() const noexcept {
     return TimePoint(Duration(static_cast<Duration::rep>(uv_hrtime() / 1000)));
 }
 
+std::chrono::system_clock::time_point LoopCore::wall_clock() const noexcept {
+    using std::chrono::system_clock;
+    constexpr std::chrono::sys_days virtual_start = std::chrono::year(2026) / 1 / 1;
+    if (!system_) return system_clock::now();
+    return virtual_start + std::chrono::duration_cast<system_clock::duration>(now().time_since_epoch());
+}
+
 bool LoopCore::post(Function<void()> task) {
     if (on_loop_thread()) {
         if (refuses_local_) return false;

@@ -118,6 +118,8 @@ public:
     LwsContext& context() noexcept { return *context_; }
     /// Microseconds of the monotonic clock.
     TimePoint now() const noexcept;
+    /// What a calendar says; in virtual time it starts at a fixed date and passes as now() does.
+    std::chrono::system_clock::time_point wall_clock() const noexcept;
     void flush_later(Flushable&);
     void add_member(std::shared_ptr<LoopMember>);
     /// Lets go of it at the end of the turn, so it may be called from the member's own methods.

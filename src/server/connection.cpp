@@ -17,8 +17,7 @@ constexpr std::uint64_t max_discarded_body_bytes = 64u << 10;
 } // namespace
 
 Connection::Connection(Shard& shard, std::string peer)
-    : ServerStream(shard.loop(), shard.buffers()), shard_(shard) {
-    record_.peer = std::move(peer);
+    : ServerStream(shard.loop(), shard.buffers()), shard_(shard), peer_(std::move(peer)) {
     last_receive_ = shard.loop().now();
     shard.set_deadline(*this, DeadlineKind::request);
 }
@@ -155,19 +154,22 @@ void Connection::respond(const HttpAnswer& http_answer, BodyPart part, AfterAnsw
 }
 
 void Connection::upgrade(UpgradeRequest request) {
-    phx::server::ConnectAnswer judged = shard_.judge({*request.endpoint, request.params, record_.peer});
+    phx::server::ConnectAnswer judged = shard_.judge({*request.endpoint, request.params, peer_});
     if (judged.http_status != 0) {
         return respond(refusal(judged, request.endpoint->dialect), BodyPart::send, AfterAnswer::close);
     }
-    record_.socket_id = std::move(judged.socket_id);
-    record_.params = std::move(request.params);
     parser_.emplace(protocol::WebSocketRole::server, request.endpoint->max_message_bytes);
     append_upgrade_answer(output(), request);
     output_changed();
     Deadline::clear();
     phase_ = Phase::open;
-    session_ = shard_.open_session(*this, request);
-    record_.id = std::to_string(static_cast<std::uint64_t>(*session_));
+    shard_.open_session(*this, std::move(request), std::move(judged));
+}
+
+void Connection::start_session(protocol::server::SessionId session,
+                               std::shared_ptr<const phx::server::Connection> record) {
+    session_ = session;
+    record_ = std::move(record);
 }
 
 void Connection::take_frames(std::span<char> bytes) {

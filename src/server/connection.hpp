@@ -10,6 +10,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -49,11 +50,14 @@ public:
     void stop();
     void handle_deadline();
 
+    void start_session(protocol::server::SessionId, std::shared_ptr<const phx::server::Connection>);
     /// None before the upgrade.
     const std::optional<protocol::server::SessionId>& session() const noexcept { return session_; }
     bool session_has_ended() const noexcept { return session_has_ended_; }
     void note_session_end() noexcept { session_has_ended_ = true; }
-    const phx::server::Connection& record() const noexcept { return record_; }
+    const std::string& peer() const noexcept { return peer_; }
+    /// Null before the upgrade.
+    const std::shared_ptr<const phx::server::Connection>& record() const noexcept { return record_; }
     protocol::TimePoint last_receive() const noexcept { return last_receive_; }
 
     std::size_t position = 0; ///< in the shard's list
@@ -80,7 +84,8 @@ private:
     std::optional<protocol::WebSocketParser> parser_;
     std::optional<protocol::server::SessionId> session_;
     bool session_has_ended_ = false;
-    phx::server::Connection record_;
+    std::string peer_;
+    std::shared_ptr<const phx::server::Connection> record_;
     protocol::TimePoint last_receive_{};
 };
 

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <cassert>
+#include <charconv>
 #include <limits>
 #include <span>
 #include <system_error>
@@ -27,12 +28,19 @@ protocol::server::Dialect machine_dialect(phx::server::Dialect dialect) noexcept
     return dialect == phx::server::Dialect::phoenix ? Dialect::phoenix : Dialect::supabase;
 }
 
+std::string hex(std::uint32_t number) {
+    std::array<char, 8> digits{};
+    const auto [end, error] = std::to_chars(digits.data(), digits.data() + digits.size(), number, 16);
+    return {digits.data(), end};
+}
+
 ServerConfig machine_config(LoopCore& loop, const phx::server::Options& options) {
     ServerConfig config;
-    std::array<std::uint64_t, 2> seeds{};
+    std::array<std::uint64_t, 3> seeds{};
     fill_random(loop, std::span(seeds));
     config.seed = seeds[0];
     config.hash_seed = seeds[1]; // presence refs publish the other one
+    config.node = hex(static_cast<std::uint32_t>(seeds[2]));
     config.realtime = options.realtime;
     config.max_channels_per_session = options.max_channels_per_connection;
     for (const phx::server::Endpoint& endpoint : options.endpoints) {
@@ -134,17 +142,25 @@ phx::server::ConnectAnswer Shard::judge(const phx::server::ConnectRequest& reque
 
 // ---- from connections to the machine
 
-SessionId Shard::open_session(Connection& connection, const UpgradeRequest& request) {
+void Shard::open_session(Connection& connection, UpgradeRequest request, phx::server::ConnectAnswer judged) {
     SessionConfig config;
     config.vsn = request.vsn;
     config.dialect = machine_dialect(request.endpoint->dialect);
     config.idle_timeout = request.endpoint->idle_timeout;
-    config.socket_id = connection.record().socket_id;
+    static_cast<phx::server::Identity&>(config.record) = std::move(judged.identity);
+    config.record.socket_id = std::move(judged.socket_id);
+    config.record.params = std::move(request.params);
+    config.record.peer = connection.peer();
+    config.record.connected_at = loop_.wall_clock();
+    if (const auto expires_at = config.record.expires_at) {
+        const auto left = std::chrono::duration_cast<protocol::Duration>(*expires_at - loop_.wall_clock());
+        config.token_expires_at = protocol::after(loop_.now(), left);
+    }
     const SessionId session = machine_.handle_open(loop_.now(), std::move(config));
     if (slot(session) >= by_slot_.size()) by_slot_.resize(slot(session) + std::size_t{1});
     by_slot_[slot(session)] = &connection;
+    connection.start_session(session, machine_.connection(session));
     pump();
-    return session;
 }
 
 void Shard::receive(Connection& connection, Opcode opcode, std::string_view payload) {
@@ -290,7 +306,7 @@ void Shard::report_broken_frame(const protocol::WebSocketEvent& event) {
 void Shard::count_slow_consumer(const Connection& connection) {
     counters_->slow_consumers.fetch_add(1, std::memory_order_relaxed);
     report(fail(Errc::buffer_full,
-                "connection " + connection.record().id + " of " + connection.record().peer +
+                "connection " + connection.record()->id + " of " + connection.peer() +
                     " reads too slowly: " + std::to_string(connection.pending_bytes()) +
                     " bytes wait for it, it is closed with 1013; see Options::max_pending_bytes",
                 Origin::peer)

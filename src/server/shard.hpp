@@ -60,7 +60,7 @@ public:
     protocol::FrameWriter& close_writer() noexcept { return close_writer_; }
     void set_deadline(Connection&, DeadlineKind);
     phx::server::ConnectAnswer judge(const phx::server::ConnectRequest&) noexcept;
-    protocol::server::SessionId open_session(Connection&, const UpgradeRequest&);
+    void open_session(Connection&, UpgradeRequest, phx::server::ConnectAnswer);
     void receive(Connection&, protocol::Opcode, std::string_view payload);
     void note_activity(Connection&);
     /// Once per session; its members end before the next output, or before this returns.

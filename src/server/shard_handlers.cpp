@@ -28,8 +28,8 @@ bool Shard::run_handler(MemberId id, PatternId pattern, const char* name, Handle
     const auto member = machine_.member(id);
     const Connection* const connection = member ? find(member->session) : nullptr;
     if (!connection) return false;
-    const phx::server::Context context{connection->record(), member->topic, member->params, member->state, {},
-                                       member->join_ref};
+    const phx::server::Context context{
+        *connection->record(), member->topic, member->params, member->state, {}, member->join_ref};
     std::string what;
     try {
         handler(context, handlers_[static_cast<std::size_t>(pattern)]);

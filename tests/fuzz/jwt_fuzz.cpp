@@ -32,10 +32,10 @@ void check_claims(std::string_view payload) {
         check_text(auth::supabase_join_reason(*refusal));
         return;
     }
-    const auto& claims = std::get<server::Claims>(verdict);
-    fuzz::require(claims.expires_at && *claims.expires_at > now, "good from now on");
-    fuzz::require(!claims.roles.empty(), "a role");
-    fuzz::require(validate_json(claims.json, auth::max_claims_depth).has_value(), "the claims are JSON");
+    const auto& bearer = std::get<server::Identity>(verdict);
+    fuzz::require(bearer.expires_at && *bearer.expires_at > now, "good from now on");
+    fuzz::require(!bearer.roles.empty(), "a role");
+    fuzz::require(validate_json(bearer.claims, auth::max_claims_depth).has_value(), "the claims are JSON");
 }
 
 } // namespace

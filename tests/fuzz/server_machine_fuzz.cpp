@@ -94,7 +94,7 @@ struct Target {
         server::SessionConfig config;
         config.vsn = flags & 1 ? Vsn::v1 : Vsn::v2;
         config.dialect = flags & 2 ? server::Dialect::supabase : server::Dialect::phoenix;
-        if (flags & 4) config.socket_id = "user";
+        if (flags & 4) config.record.socket_id = "user";
         sessions.push_back(machine.handle_open(now, config));
     }
     void step(Input& input) {

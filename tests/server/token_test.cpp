@@ -80,8 +80,8 @@ TEST(TokenVerifier, VerifiesTheExamplesOfRfc7515) {
     const auto check = [&](const json& key, const std::string& token) {
         const auto keys = verifier_of_set(json::array({key}));
         const TokenVerdict verdict = keys.verify(token, before);
-        ASSERT_TRUE(std::holds_alternative<Claims>(verdict)) << describe(std::get<TokenRefusal>(verdict));
-        EXPECT_EQ(json::parse(std::get<Claims>(verdict).json)["iss"], "joe");
+        ASSERT_TRUE(std::holds_alternative<Identity>(verdict)) << describe(std::get<TokenRefusal>(verdict));
+        EXPECT_EQ(json::parse(std::get<Identity>(verdict).claims)["iss"], "joe");
         EXPECT_EQ(fault(keys, token), TokenFault::expired);
     };
     check({{"kty", "oct"},
@@ -129,8 +129,8 @@ TEST(TokenVerifier, VerifiesTokensOfJose) {
     for (const char* group : {"secret_tokens", "tokens"}) {
         for (const auto& [name, token] : vectors()[group].items()) {
             const TokenVerdict verdict = keys.verify(token.get<std::string>(), now);
-            ASSERT_TRUE(std::holds_alternative<Claims>(verdict)) << group << " " << name;
-            const auto& read = std::get<Claims>(verdict);
+            ASSERT_TRUE(std::holds_alternative<Identity>(verdict)) << group << " " << name;
+            const auto& read = std::get<Identity>(verdict);
             EXPECT_EQ(read.user_id, "user-1");
             EXPECT_EQ(read.roles, std::vector<std::string>{"authenticated"});
             EXPECT_EQ(read.expires_at, std::chrono::system_clock::time_point(4102444800s));

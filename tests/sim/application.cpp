@@ -28,7 +28,7 @@ std::string request_of(protocol::Vsn vsn, std::size_t user) {
 SessionConfig ChatApplication::session(const std::string& request) {
     SessionConfig config;
     config.vsn = request.starts_with("v1") ? protocol::Vsn::v1 : protocol::Vsn::v2;
-    config.socket_id = "user:" + request.substr(3);
+    config.record.socket_id = "user:" + request.substr(3);
     return config;
 }
 

@@ -40,7 +40,7 @@ void ServerDriver::open(const std::string& peer, protocol::Vsn vsn, server::Dial
     server::SessionConfig config;
     config.vsn = vsn;
     config.dialect = dialect;
-    config.socket_id = std::move(socket_id);
+    config.record.socket_id = std::move(socket_id);
     const server::SessionId session = machine.handle_open(now, config);
     ids_[peer] = session;
     names_[session] = peer;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "phx/server/actions.hpp"
+#include "phx/server/connection.hpp"
 
 #include <chrono>
 #include <functional>
@@ -11,15 +12,6 @@
 #include <vector>
 
 namespace phx::server {
-
-/// Who is at the other end of a connection: an immutable record. Valid during the call; copy what is needed
-/// longer.
-struct Connection {
-    std::string id = {};        ///< unique on this server
-    std::string socket_id = {}; ///< what `Options::authorize` gave it, such as "users:7"; empty: anonymous
-    std::string params = "{}";  ///< query parameters of the connect, as a JSON object of strings
-    std::string peer = {};      ///< address
-};
 
 /// What a handler knows. Views are valid during the call.
 struct Context {

@@ -45,6 +45,7 @@ struct ConnectAnswer {
     /// and no text the name of the status.
     std::string body = {};
     std::string socket_id = {}; ///< of an accepted connection: Actions::disconnect finds it by this
+    Identity identity = {};     ///< of an accepted connection
 };
 
 /// How long the server waits for a client.

@@ -2,6 +2,7 @@
 
 #include "phx/export.hpp"
 #include "phx/result.hpp"
+#include "phx/server/connection.hpp"
 
 #include <chrono>
 #include <cstdint>
@@ -35,17 +36,6 @@ struct TokenRules {
     std::chrono::seconds leeway{0};                     ///< of clocks, for `exp` and `nbf`; at most an hour
 };
 
-/// What a token says about its bearer.
-struct Claims {
-    std::string user_id = {};                  ///< `sub`, else `user_id` (also a number); empty: none
-    std::vector<std::string> roles = {};       ///< `role` (text) and then `roles` (list), each once
-    std::vector<std::string> permissions = {}; ///< `permissions` (list)
-    std::string json = "{}";                   ///< all of them, as the JSON object that was signed
-    /// The token is good until then (`exp` and the leeway, in whole seconds, no later than the clock can
-    /// tell); none where it has no `exp`.
-    std::optional<std::chrono::system_clock::time_point> expires_at = std::nullopt;
-};
-
 /// Why a token is refused. In the order in which it is looked at: nothing of the claims is read before the
 /// signature is good.
 enum class TokenFault : std::uint8_t {
@@ -74,7 +64,10 @@ struct TokenRefusal {
 /// One sentence for people, without any part of the token but its `kid`.
 PHX_API std::string describe(const TokenRefusal&);
 
-using TokenVerdict = std::variant<Claims, TokenRefusal>;
+/// Who the bearer is: `sub`, else `user_id` (also a number), as user id; `role` (text) and then `roles`
+/// (list), each once; `permissions` (list); the claims as they were signed; `exp` and the leeway, in whole
+/// seconds and no later than the clock can tell. Or why the token is refused.
+using TokenVerdict = std::variant<Identity, TokenRefusal>;
 
 /// Verifies tokens: JWS compact serialisation (RFC 7515) with the algorithms of TokenKeys. Immutable, so safe
 /// from any thread; copies share the keys.

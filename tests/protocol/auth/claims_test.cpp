@@ -9,7 +9,7 @@ namespace phx::protocol::auth {
 namespace {
 
 using namespace std::chrono_literals;
-using server::Claims;
+using server::Identity;
 using server::TokenFault;
 using server::TokenRefusal;
 using server::TokenRules;
@@ -45,10 +45,10 @@ std::string verdict(std::string_view json, const TokenRules& rules = {},
     }
 }
 
-Claims claims(std::string_view json, const TokenRules& rules = {}) {
+Identity claims(std::string_view json, const TokenRules& rules = {}) {
     const auto result = read(json, rules);
-    EXPECT_TRUE(std::holds_alternative<Claims>(result)) << verdict(json, rules);
-    return std::holds_alternative<Claims>(result) ? std::get<Claims>(result) : Claims{};
+    EXPECT_TRUE(std::holds_alternative<Identity>(result)) << verdict(json, rules);
+    return std::holds_alternative<Identity>(result) ? std::get<Identity>(result) : Identity{};
 }
 
 using List = std::vector<std::string>;
@@ -56,13 +56,13 @@ using List = std::vector<std::string>;
 TEST(Claims, TellWhoTheBearerIs) {
     const std::string json =
         R"({"sub":"u1","role":"admin","roles":["user","admin"],"permissions":["read","write"],"exp":1000001})";
-    const Claims all = claims(json);
+    const Identity all = claims(json);
     EXPECT_EQ(all.user_id, "u1");
     EXPECT_EQ(all.roles, (List{"admin", "user"}));
     EXPECT_EQ(all.permissions, (List{"read", "write"}));
-    EXPECT_EQ(all.json, json);
+    EXPECT_EQ(all.claims, json);
     EXPECT_EQ(all.expires_at, now + 1s);
-    const Claims none = claims(good());
+    const Identity none = claims(good());
     EXPECT_EQ(none.user_id, "");
     EXPECT_EQ(none.roles, List{});
     EXPECT_EQ(none.permissions, List{});
@@ -161,7 +161,7 @@ TEST(Claims, HaveTimesThatAClockShows) {
         EXPECT_EQ(verdict(good("\"nbf\":" + std::string(value))), "bad time: nbf") << value;
         EXPECT_EQ(verdict(good("\"iat\":" + std::string(value))), "bad time: iat") << value;
     }
-    const Claims last = claims(R"({"exp":253402300799})");
+    const Identity last = claims(R"({"exp":253402300799})");
     ASSERT_TRUE(last.expires_at);
     EXPECT_GT(*last.expires_at, now + std::chrono::hours(24 * 365 * 200)) << "no overflow";
     EXPECT_EQ(verdict(R"({"exp":-253402300799})"), "expired 253403300799");

@@ -228,7 +228,7 @@ struct Crowd {
         machine.add_channel("room:*");
         for (std::size_t i = 0; i <= size; ++i) {
             server::SessionConfig config;
-            if (i < size) config.socket_id = "users:1";
+            if (i < size) config.record.socket_id = "users:1";
             const server::SessionId session = machine.handle_open(now, config);
             machine.handle_frame(now, session, protocol::Opcode::text,
                                  R"(["1","1","room:big","phx_join",{}])");

@@ -81,7 +81,7 @@ private:
         server::SessionConfig config;
         config.vsn = pick(2) ? Vsn::v1 : Vsn::v2;
         config.dialect = pick(2) ? Dialect::phoenix : Dialect::supabase;
-        if (pick(2)) config.socket_id = "user:" + std::to_string(pick(3));
+        if (pick(2)) config.record.socket_id = "user:" + std::to_string(pick(3));
         open_[machine_.handle_open(now_, config)] = Peer{config.vsn};
     }
 
