@@ -1,6 +1,7 @@
 #include "phx/version.hpp"
 #include "tools/phx-server/echo.hpp"
 #include "tools/phx-server/serve.hpp"
+#include "tools/phx-server/token_commands.hpp"
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
@@ -33,6 +34,9 @@ int run(int argc, char** argv) {
                  "Let everybody in; on loopback addresses only. Needed, for now");
     app.add_flag("-v,--verbose", verbose, "Also report what clients do wrong");
     app.set_version_flag("--version", "phx-server " PHX_VERSION_STRING);
+    app.require_subcommand(0, 1);
+    const phx::tools::GenToken gen_token(app);
+    const phx::tools::CheckToken check_token(app);
     app.footer(std::string(footer_head) + phx::tools::echo_help + footer_tail);
     try {
         app.parse(argc, argv);
@@ -42,6 +46,8 @@ int run(int argc, char** argv) {
         std::fprintf(stderr, "phx-server: %s; see phx-server --help\n", error.what());
         return usage_error;
     }
+    if (gen_token.is_asked()) return gen_token.run();
+    if (check_token.is_asked()) return check_token.run();
     const auto address = phx::tools::parse_listen_address(listen);
     if (!address) {
         std::fprintf(stderr, "phx-server: --listen: %s\n", address.error().message.c_str());
