@@ -14,10 +14,10 @@
 namespace phx::protocol::auth {
 namespace {
 
-using server::Identity;
-using server::TokenFault;
-using server::TokenRefusal;
-using server::TokenRules;
+using phx::server::Identity;
+using phx::server::TokenFault;
+using phx::server::TokenRefusal;
+using phx::server::TokenRules;
 using std::chrono::seconds;
 using SystemTime = std::chrono::system_clock::time_point;
 
@@ -150,7 +150,7 @@ std::optional<TokenRefusal> check_names(const Values& values, const TokenRules& 
 
 } // namespace
 
-server::TokenVerdict read_claims(std::string_view payload, const TokenRules& rules, SystemTime now) {
+phx::server::TokenVerdict read_claims(std::string_view payload, const TokenRules& rules, SystemTime now) {
     auto json = base64_decode(payload, Base64Alphabet::url, Base64Padding::unpadded);
     const auto values = json ? find_claims(*json) : std::nullopt;
     if (!values) return refuse(TokenFault::malformed);

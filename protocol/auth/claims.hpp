@@ -10,7 +10,7 @@ namespace phx::protocol::auth {
 constexpr std::int64_t last_second = 253402300799;
 
 /// Judges what a token claims. `payload` is its second part, base64url; its signature has been checked.
-server::TokenVerdict read_claims(std::string_view payload, const server::TokenRules& rules,
-                                 std::chrono::system_clock::time_point now);
+phx::server::TokenVerdict read_claims(std::string_view payload, const phx::server::TokenRules& rules,
+                                      std::chrono::system_clock::time_point now);
 
 } // namespace phx::protocol::auth

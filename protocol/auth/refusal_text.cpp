@@ -5,8 +5,8 @@
 namespace phx::protocol::auth {
 namespace {
 
-using server::TokenFault;
-using server::TokenRefusal;
+using phx::server::TokenFault;
+using phx::server::TokenRefusal;
 
 std::string expired_for(const TokenRefusal& refusal) {
     return "Token has expired " + std::to_string(refusal.expired_for.count()) + " seconds ago";

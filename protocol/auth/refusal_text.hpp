@@ -15,13 +15,13 @@ struct HttpRefusal {
 };
 
 /// Of an upgrade on a Supabase endpoint; the text goes into `{"error":text}`.
-HttpRefusal supabase_connect_refusal(const server::TokenRefusal&);
+HttpRefusal supabase_connect_refusal(const phx::server::TokenRefusal&);
 /// Of a join, `Code: text`.
-std::string supabase_join_reason(const server::TokenRefusal&);
+std::string supabase_join_reason(const phx::server::TokenRefusal&);
 /// Of the `system` message before a channel ends.
-std::string supabase_system_message(const server::TokenRefusal&);
+std::string supabase_system_message(const phx::server::TokenRefusal&);
 /// For people: logs, and what a program prints. One line.
-std::string sentence_of(const server::TokenRefusal&);
+std::string sentence_of(const phx::server::TokenRefusal&);
 /// Of an upgrade on a Phoenix endpoint, which has an empty body: what `connect/3` returning `:error` gives.
 constexpr int phoenix_connect_status = 403;
 

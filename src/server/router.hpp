@@ -33,12 +33,16 @@ struct UpgradeRequest {
     std::string params = {};     ///< a JSON object of strings
     std::string accept_key = {}; ///< for Sec-WebSocket-Accept
     bool phoenix_subprotocol = false;
+    std::string token = {}; ///< empty: none, or nobody verifies it
 };
+
+/// Whether the server verifies tokens itself; otherwise `apikey` and `token` are params like others.
+enum class TokenUse : std::uint8_t { none, verified };
 
 using Routed = std::variant<HttpAnswer, UpgradeRequest>;
 
 /// What a request gets: pure but for the endpoints, which the result points to.
-Routed route(const HttpRequest&, const std::vector<phx::server::Endpoint>&);
+Routed route(const HttpRequest&, const std::vector<phx::server::Endpoint>&, TokenUse);
 
 /// How a client that `authorize` refused is answered, in the manner of the endpoint's dialect.
 HttpAnswer refusal(const phx::server::ConnectAnswer&, phx::server::Dialect);

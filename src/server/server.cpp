@@ -2,6 +2,7 @@
 
 #include "src/loop/loop_core.hpp"
 #include "src/server/shard.hpp"
+#include "src/server/token_slot.hpp"
 
 #include <mutex>
 #include <stdexcept>
@@ -33,8 +34,11 @@ public:
         std::lock_guard lock(mutex_);
         if (state_ != State::new_)
             return fail(Errc::invalid_argument, "start(): a server starts once, make another");
-        const auto reach =
-            options_.authorize ? ListeningSocket::Reach::network : ListeningSocket::Reach::loopback_only;
+        // Tokens that set_tokens() was given already are newer.
+        if (options_.tokens && !tokens_->get())
+            if (auto set = tokens_->set(*options_.tokens); !set) return Failure{set.error()};
+        const auto reach = options_.authorize || tokens_->get() ? ListeningSocket::Reach::network
+                                                                : ListeningSocket::Reach::loopback_only;
         auto socket = ListeningSocket::open(options_.host, options_.port, reach);
         if (!socket) return Failure{socket.error()};
         const std::uint16_t port = socket->port();
@@ -48,7 +52,7 @@ public:
         loop_->call([&] {
             try {
                 auto shard = std::make_shared<Shard>(*loop_, options_, std::move(patterns_),
-                                                     *std::move(socket), counters_);
+                                                     *std::move(socket), tokens_, counters_);
                 loop_->add_member(shard);
                 shard_ = shard;
                 is_serving = true;
@@ -80,6 +84,8 @@ public:
         });
     }
 
+    Result<void> set_tokens(const TokenOptions& tokens) { return tokens_->set(tokens); }
+
     Stats stats() const {
         Stats stats;
         stats.connections = counters_->connections.load(std::memory_order_relaxed);
@@ -97,6 +103,7 @@ private:
 
     const Options options_;
     const std::shared_ptr<shell::Counters> counters_ = std::make_shared<shell::Counters>();
+    const std::shared_ptr<shell::TokenSlot> tokens_ = std::make_shared<shell::TokenSlot>();
     std::mutex lifecycle_mutex_; // start() and stop(), one at a time
     std::mutex mutex_;           // of what follows: members are called from any thread
     State state_ = State::new_;
@@ -116,6 +123,7 @@ void Server::stop() { impl_->stop(); }
 void Server::broadcast(std::string topic, std::string event, Payload payload) {
     impl_->broadcast(std::move(topic), std::move(event), std::move(payload));
 }
+Result<void> Server::set_tokens(const TokenOptions& tokens) { return impl_->set_tokens(tokens); }
 Stats Server::stats() const { return impl_->stats(); }
 
 } // namespace phx::server

@@ -36,6 +36,12 @@ struct TokenRules {
     std::chrono::seconds leeway{0};                     ///< of clocks, for `exp` and `nbf`; at most an hour
 };
 
+/// How a server verifies tokens.
+struct TokenOptions {
+    TokenKeys keys = {};
+    TokenRules rules = {};
+};
+
 /// Why a token is refused. In the order in which it is looked at: nothing of the claims is read before the
 /// signature is good.
 enum class TokenFault : std::uint8_t {
