@@ -112,8 +112,8 @@ std::string der_of(std::string_view signature, std::size_t half) {
     BigNumber r = number(signature.substr(0, half));
     BigNumber s = number(signature.substr(half));
     if (!pair || !r || !s || ECDSA_SIG_set0(pair.get(), r.get(), s.get()) != 1) return {};
-    r.release(); // the pair owns them now
-    s.release();
+    static_cast<void>(r.release()); // the pair owns them now
+    static_cast<void>(s.release());
     unsigned char* der = nullptr;
     const int size = i2d_ECDSA_SIG(pair.get(), &der);
     if (size <= 0) return {};
