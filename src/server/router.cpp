@@ -20,13 +20,11 @@ using phx::server::Dialect;
 using phx::server::Endpoint;
 using phx::server::Options;
 
-/// The query as `{"name":"value",...}`. None if it cannot be read.
-std::optional<std::string> params_json(std::string_view query, std::optional<std::string>& vsn) {
-    const auto params = parse_query(query);
-    if (!params) return std::nullopt;
+using Params = std::vector<std::pair<std::string, std::string>>;
+
+std::string params_json(const Params& params) {
     std::string json = "{";
-    for (const auto& [name, value] : *params) {
-        if (name == "vsn") vsn = value;
+    for (const auto& [name, value] : params) {
         if (json.size() > 1) json += ',';
         protocol::append_json_string(json, name);
         json += ':';
@@ -34,6 +32,38 @@ std::optional<std::string> params_json(std::string_view query, std::optional<std
     }
     json += '}';
     return json;
+}
+
+/// Takes it out; empty if there is none.
+std::string take_param(Params& params, std::string_view name) {
+    const auto found = std::ranges::find(params, name, &Params::value_type::first);
+    if (found == params.end()) return {};
+    std::string value = std::move(found->second);
+    params.erase(found);
+    return value;
+}
+
+/// Of an Authorization header with the scheme Bearer, in any case; empty for others.
+std::string_view bearer_token(std::string_view header) {
+    constexpr std::string_view scheme = "bearer ";
+    const auto same = [](char a, char b) { return (a >= 'A' && a <= 'Z' ? a + ('a' - 'A') : a) == b; };
+    if (!std::ranges::equal(header.substr(0, scheme.size()), scheme, same)) return {};
+    header.remove_prefix(scheme.size());
+    header.remove_prefix(std::min(header.find_first_not_of(' '), header.size()));
+    return header;
+}
+
+/// The first that is there, in the order of Options::tokens. The params lose theirs in any case.
+std::string take_token(const HttpRequest& request, Params& params) {
+    std::string apikey = take_param(params, "apikey");
+    std::string token = take_param(params, "token");
+    for (const std::string_view header :
+         {request.header("x-api-key"), bearer_token(request.header("authorization"))}) {
+        if (!header.empty()) return std::string(header);
+    }
+    if (!apikey.empty()) return apikey;
+    if (!token.empty()) return token;
+    return protocol::token_from_subprotocols(request.header("sec-websocket-protocol"));
 }
 
 /// "/socket/websocket" and "/socket/websocket/" for the endpoint "/socket"; likewise "/longpoll".
@@ -100,33 +130,35 @@ HttpAnswer preflight(std::string_view methods) {
     return answer;
 }
 
-/// The version that is wanted, and the other parameters; or why they are refused.
-std::optional<HttpAnswer> read_params(const HttpRequest& request, protocol::Vsn& vsn, std::string& params) {
-    std::optional<std::string> vsn_text;
-    auto json = params_json(request.query, vsn_text);
-    if (!json) return HttpAnswer::error(400, "the query is not UTF-8");
-    params = *std::move(json);
-    if (!vsn_text) return std::nullopt;
-    const auto known = protocol::parse_vsn(*vsn_text);
-    if (!known) return HttpAnswer::empty(403); // both real servers: without a body
-    vsn = *known;
+/// What the query says of a client; or why it is refused.
+std::optional<HttpAnswer> read_attempt(const HttpRequest& request, const Endpoint& endpoint,
+                                       TokenUse token_use, ConnectAttempt& attempt) {
+    auto params = parse_query(request.query);
+    if (!params) return HttpAnswer::error(400, "the query is not UTF-8");
+    const auto version = std::ranges::find(*params, "vsn", &Params::value_type::first);
+    if (version != params->end()) {
+        const auto vsn = protocol::parse_vsn(version->second);
+        if (!vsn) return HttpAnswer::empty(403); // both real servers: without a body
+        attempt.vsn = *vsn;
+    }
+    attempt.endpoint = &endpoint;
+    if (token_use == TokenUse::verified) attempt.token = take_token(request, *params);
+    attempt.params = params_json(*params);
     return std::nullopt;
 }
 
-Routed route_long_poll(const HttpRequest& request, const Endpoint& endpoint) {
+Routed route_long_poll(const HttpRequest& request, const Endpoint& endpoint, TokenUse token_use) {
     if (request.method == "OPTIONS") return preflight("GET, POST, OPTIONS");
     if (request.method != "GET" && request.method != "POST") return wrong_method("GET, POST, OPTIONS");
     ServiceRequest wanted{Service::long_poll};
-    wanted.poll.endpoint = &endpoint;
-    if (auto refused = read_params(request, wanted.poll.vsn, wanted.poll.params)) return *std::move(refused);
+    if (auto refused = read_attempt(request, endpoint, token_use, wanted.attempt)) return *std::move(refused);
     return wanted;
 }
 
-Routed route_websocket(const HttpRequest& request, const Endpoint& endpoint) {
+Routed route_websocket(const HttpRequest& request, const Endpoint& endpoint, TokenUse token_use) {
     if (auto refused = check_handshake(request)) return *std::move(refused);
     UpgradeRequest upgrade;
-    if (auto refused = read_params(request, upgrade.vsn, upgrade.params)) return *std::move(refused);
-    upgrade.endpoint = &endpoint;
+    if (auto refused = read_attempt(request, endpoint, token_use, upgrade)) return *std::move(refused);
     upgrade.accept_key = protocol::websocket_accept(request.header("sec-websocket-key"));
     // phoenix.js offers "phoenix" and, beside it, its token; strict clients fail unless one is chosen.
     upgrade.phoenix_subprotocol = request.header_has_token("sec-websocket-protocol", "phoenix");
@@ -206,14 +238,14 @@ std::optional<FoundService> find_service(std::string_view path) {
 
 } // namespace
 
-Routed route(const HttpRequest& request, const Options& options) {
+Routed route(const HttpRequest& request, const Options& options, TokenUse token_use) {
     if (const Endpoint* endpoint = find_endpoint(request.path, "/websocket", options.endpoints)) {
         if (!may_come_from(request, options)) return HttpAnswer::empty(403); // as Phoenix
-        return route_websocket(request, *endpoint);
+        return route_websocket(request, *endpoint, token_use);
     }
     if (const Endpoint* endpoint = find_endpoint(request.path, "/longpoll", options.endpoints)) {
         if (!may_come_from(request, options)) return HttpAnswer::empty(403);
-        return route_long_poll(request, *endpoint);
+        return route_long_poll(request, *endpoint, token_use);
     }
     if (request.path == "/health" || request.path == "/api/ping") return route_alive(request);
     const auto found = find_service(api_path(request.path, options.endpoints));
@@ -223,6 +255,11 @@ Routed route(const HttpRequest& request, const Options& options) {
     const bool is_get = request.method == "GET" || request.method == "HEAD";
     if (found->is_post ? request.method == "POST" : is_get) return found->request;
     return wrong_method(found->is_post ? "POST" : "GET, HEAD");
+}
+
+std::string find_token(const HttpRequest& request) {
+    Params params = parse_query(request.query).value_or(Params{});
+    return take_token(request, params);
 }
 
 std::string cors_headers(const HttpRequest& request, const Options& options) {

@@ -11,20 +11,18 @@
 
 namespace phx::shell {
 
-/// A WebSocket handshake that is in order and whose version is spoken; nobody has judged the client yet.
-struct UpgradeRequest {
+/// A client that wants a session; nobody has judged it yet.
+struct ConnectAttempt {
     const phx::server::Endpoint* endpoint = nullptr;
     protocol::Vsn vsn = protocol::Vsn::v1;
-    std::string params = {};     ///< a JSON object of strings
-    std::string accept_key = {}; ///< for Sec-WebSocket-Accept
-    bool phoenix_subprotocol = false;
+    std::string params = {}; ///< a JSON object of strings
+    std::string token = {};  ///< empty: none, or nobody verifies it
 };
 
-/// Of a long poll: GET polls, POST sends.
-struct PollRequest {
-    const phx::server::Endpoint* endpoint = nullptr;
-    protocol::Vsn vsn = protocol::Vsn::v1;
-    std::string params = {};
+/// A WebSocket handshake that is in order, and whose version is spoken.
+struct UpgradeRequest : ConnectAttempt {
+    std::string accept_key = {}; ///< for Sec-WebSocket-Accept
+    bool phoenix_subprotocol = false;
 };
 
 /// What the server answers itself, beside WebSockets.
@@ -43,15 +41,21 @@ enum class Service : std::uint8_t {
 /// A request for a service, in order as far as its head says.
 struct ServiceRequest {
     Service service = Service::ready;
-    std::string topic = {}; ///< broadcast_one
-    std::string event = {}; ///< likewise
-    PollRequest poll = {};  ///< long_poll
+    std::string topic = {};      ///< broadcast_one
+    std::string event = {};      ///< likewise
+    ConnectAttempt attempt = {}; ///< long_poll: what a new session would be
 };
 
 using Routed = std::variant<HttpAnswer, UpgradeRequest, ServiceRequest>;
 
+/// Whether the server verifies tokens itself; otherwise `apikey` and `token` are params like others.
+enum class TokenUse : std::uint8_t { none, verified };
+
 /// What a request gets: pure but for the options' endpoints, which the result points to.
-Routed route(const HttpRequest&, const phx::server::Options&);
+Routed route(const HttpRequest&, const phx::server::Options&, TokenUse);
+
+/// The first token that is there, in the order of Options::tokens; empty if there is none.
+std::string find_token(const HttpRequest&);
 
 /// What is added to any answer to a page of another origin, so that its browser lets it see the answer.
 std::string cors_headers(const HttpRequest&, const phx::server::Options&);

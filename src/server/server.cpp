@@ -4,6 +4,7 @@
 #include "src/loop/loop_core.hpp"
 #include "src/server/origin.hpp"
 #include "src/server/shard.hpp"
+#include "src/server/token_slot.hpp"
 
 #include <mutex>
 #include <stdexcept>
@@ -42,8 +43,11 @@ public:
                                                         "\" is no origin; give SCHEME://HOST[:PORT], "
                                                         "https://*.HOST or *");
         }
-        const auto reach =
-            options_.authorize ? ListeningSocket::Reach::network : ListeningSocket::Reach::loopback_only;
+        // Tokens that set_tokens() was given already are newer.
+        if (options_.tokens && !tokens_->get())
+            if (auto set = tokens_->set(*options_.tokens); !set) return Failure{set.error()};
+        const auto reach = options_.authorize || tokens_->get() ? ListeningSocket::Reach::network
+                                                                : ListeningSocket::Reach::loopback_only;
         shell::TlsContext tls;
         if (options_.tls) {
             auto context = make_tls(*options_.tls);
@@ -63,7 +67,7 @@ public:
         loop_->call([&] {
             try {
                 auto shard = std::make_shared<Shard>(*loop_, options_, std::move(patterns_),
-                                                     *std::move(socket), counters_);
+                                                     *std::move(socket), tokens_, counters_);
                 shard->set_tls(tls);
                 loop_->add_member(shard);
                 shard_ = shard;
@@ -101,6 +105,8 @@ public:
         post([topic = std::move(topic), event = std::move(event),
               payload = std::move(payload)](Shard& shard) { shard.broadcast(topic, event, payload); });
     }
+
+    Result<void> set_tokens(const TokenOptions& tokens) { return tokens_->set(tokens); }
 
     Delivery send(Route route, std::string event, Payload payload,
                   std::function<void(std::size_t)> on_delivered) {
@@ -155,6 +161,7 @@ private:
 
     const Options options_;
     const std::shared_ptr<shell::Counters> counters_ = std::make_shared<shell::Counters>();
+    const std::shared_ptr<shell::TokenSlot> tokens_ = std::make_shared<shell::TokenSlot>();
     std::mutex lifecycle_mutex_; // start() and stop(), one at a time
     mutable std::mutex mutex_;   // of what follows: members are called from any thread
     State state_ = State::new_;
@@ -198,6 +205,7 @@ std::shared_ptr<const Connection> Server::connection(std::string_view id) const 
 std::vector<TopicCount> Server::topics(std::string_view after, std::size_t limit) const {
     return impl_->ask([&](const Machine& machine) { return machine.topics(after, limit); });
 }
+Result<void> Server::set_tokens(const TokenOptions& tokens) { return impl_->set_tokens(tokens); }
 Stats Server::stats() const { return impl_->stats(); }
 
 } // namespace phx::server

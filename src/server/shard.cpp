@@ -1,5 +1,6 @@
 #include "src/server/shard.hpp"
 
+#include "protocol/auth/refusal_text.hpp"
 #include "protocol/wire/utf8.hpp"
 #include "src/loop/random.hpp"
 
@@ -71,9 +72,10 @@ phx::server::Stats Counters::read() const noexcept {
 }
 
 Shard::Shard(LoopCore& loop, const phx::server::Options& options, Patterns patterns,
-             std::shared_ptr<Counters> counters)
-    : loop_(loop), options_(options), counters_(std::move(counters)), machine_(machine_config(loop, options)),
-      handlers_(add_patterns(machine_, std::move(patterns))), timer_(loop, [this] { tick(); }) {
+             std::shared_ptr<const TokenSlot> tokens, std::shared_ptr<Counters> counters)
+    : loop_(loop), options_(options), tokens_(std::move(tokens)), counters_(std::move(counters)),
+      machine_(machine_config(loop, options)), handlers_(add_patterns(machine_, std::move(patterns))),
+      timer_(loop, [this] { tick(); }) {
     deadlines_.set_duration(DeadlineKind::request, options.timeouts.request);
     deadlines_.set_duration(DeadlineKind::write, options.timeouts.write);
     deadlines_.set_duration(DeadlineKind::close, options.timeouts.close);
@@ -81,8 +83,8 @@ Shard::Shard(LoopCore& loop, const phx::server::Options& options, Patterns patte
 }
 
 Shard::Shard(LoopCore& loop, const phx::server::Options& options, Patterns patterns, ListeningSocket socket,
-             std::shared_ptr<Counters> counters)
-    : Shard(loop, options, std::move(patterns), std::move(counters)) {
+             std::shared_ptr<const TokenSlot> tokens, std::shared_ptr<Counters> counters)
+    : Shard(loop, options, std::move(patterns), std::move(tokens), std::move(counters)) {
     vhost_ = create_server_vhost(loop.lws());
     if (!vhost_)
         throw std::system_error(std::make_error_code(std::errc::not_enough_memory), "libwebsockets vhost");
@@ -133,7 +135,33 @@ void Shard::set_deadline(Deadline& deadline, DeadlineKind kind) {
     arm_timer();
 }
 
-phx::server::ConnectAnswer Shard::judge(const phx::server::ConnectRequest& request) noexcept {
+phx::server::ConnectAnswer Shard::judge(const ConnectAttempt& request, const std::string& peer) {
+    phx::server::Identity identity;
+    if (const auto verifier = tokens_->get()) {
+        auto verdict = verifier->verify(request.token, loop_.wall_clock());
+        if (const auto* const refusal = std::get_if<phx::server::TokenRefusal>(&verdict))
+            return refuse_token(*refusal, request.endpoint->dialect, peer);
+        identity = std::get<phx::server::Identity>(std::move(verdict));
+    }
+    auto answer = ask_user({*request.endpoint, request.params, peer, identity});
+    if (answer.identity == phx::server::Identity{}) answer.identity = std::move(identity);
+    return answer;
+}
+
+phx::server::ConnectAnswer Shard::refuse_token(const phx::server::TokenRefusal& refusal,
+                                               phx::server::Dialect dialect, const std::string& peer) {
+    report(fail(Errc::bad_auth, "a connect from " + peer + " is refused: " + describe(refusal), Origin::peer)
+               .error);
+    phx::server::ConnectAnswer answer;
+    answer.http_status = protocol::auth::phoenix_connect_status;
+    if (dialect == phx::server::Dialect::phoenix) return answer;
+    auto supabase = protocol::auth::supabase_connect_refusal(refusal);
+    answer.http_status = supabase.status;
+    answer.body = std::move(supabase.text);
+    return answer;
+}
+
+phx::server::ConnectAnswer Shard::ask_user(const phx::server::ConnectRequest& request) noexcept {
     phx::server::ConnectAnswer answer;
     if (!options_.authorize) return answer;
     try {
@@ -156,15 +184,16 @@ phx::server::ConnectAnswer Shard::judge(const phx::server::ConnectRequest& reque
 
 // ---- from connections to the machine
 
-void Shard::open_session(Transport& transport, Newcomer newcomer, phx::server::ConnectAnswer judged) {
+void Shard::open_session(Transport& transport, ConnectAttempt attempt, const std::string& peer,
+                         phx::server::ConnectAnswer judged) {
     SessionConfig config;
-    config.vsn = newcomer.vsn;
-    config.dialect = machine_dialect(newcomer.endpoint->dialect);
-    config.idle_timeout = newcomer.endpoint->idle_timeout;
+    config.vsn = attempt.vsn;
+    config.dialect = machine_dialect(attempt.endpoint->dialect);
+    config.idle_timeout = attempt.endpoint->idle_timeout;
     static_cast<phx::server::Identity&>(config.record) = std::move(judged.identity);
     config.record.socket_id = std::move(judged.socket_id);
-    config.record.params = std::move(newcomer.params);
-    config.record.peer = std::move(newcomer.peer);
+    config.record.params = std::move(attempt.params);
+    config.record.peer = peer;
     config.record.connected_at = loop_.wall_clock();
     if (const auto expires_at = config.record.expires_at) {
         const auto left = std::chrono::duration_cast<protocol::Duration>(*expires_at - loop_.wall_clock());

@@ -9,6 +9,7 @@
 #include "src/server/deadlines.hpp"
 #include "src/server/listener.hpp"
 #include "src/server/polling_client.hpp"
+#include "src/server/token_slot.hpp"
 
 #include <atomic>
 #include <cstddef>
@@ -45,9 +46,11 @@ using Patterns = std::vector<std::pair<std::string, phx::server::Handlers>>;
 class PHX_API Shard final : public LoopMember {
 public:
     /// Throws std::system_error.
-    Shard(LoopCore&, const phx::server::Options&, Patterns, ListeningSocket, std::shared_ptr<Counters>);
+    Shard(LoopCore&, const phx::server::Options&, Patterns, ListeningSocket, std::shared_ptr<const TokenSlot>,
+          std::shared_ptr<Counters>);
     /// Without a listener: connections come by accept().
-    Shard(LoopCore&, const phx::server::Options&, Patterns, std::shared_ptr<Counters>);
+    Shard(LoopCore&, const phx::server::Options&, Patterns, std::shared_ptr<const TokenSlot>,
+          std::shared_ptr<Counters>);
     ~Shard() override;
 
     void accept(std::unique_ptr<VirtualStream>, std::string peer);
@@ -70,15 +73,10 @@ public:
     const phx::server::Options& options() const noexcept { return options_; }
     protocol::FrameWriter& close_writer() noexcept { return close_writer_; }
     void set_deadline(Deadline&, DeadlineKind);
-    phx::server::ConnectAnswer judge(const phx::server::ConnectRequest&) noexcept;
-    /// Who a client is that has been let in.
-    struct Newcomer {
-        const phx::server::Endpoint* endpoint;
-        protocol::Vsn vsn;
-        std::string params;
-        std::string peer;
-    };
-    void open_session(Transport&, Newcomer, phx::server::ConnectAnswer);
+    /// Whether tokens are verified, and so taken out of the params.
+    TokenUse token_use() const { return tokens_->get() ? TokenUse::verified : TokenUse::none; }
+    phx::server::ConnectAnswer judge(const ConnectAttempt&, const std::string& peer);
+    void open_session(Transport&, ConnectAttempt, const std::string& peer, phx::server::ConnectAnswer);
     void receive(Transport&, protocol::Opcode, std::string_view payload);
     void note_activity(Transport&);
     /// Once per session; its members end before the next output, or before this returns.
@@ -96,6 +94,7 @@ public:
 
 private:
     // the HTTP API
+    std::optional<HttpAnswer> refuse_caller(Service, const HttpRequest&, const std::string& peer);
     HttpAnswer serve(const ServiceRequest&, const HttpExchange&);
     HttpAnswer serve_broadcast(const HttpExchange&);
     HttpAnswer serve_broadcast_one(const ServiceRequest&, const HttpExchange&);
@@ -103,8 +102,8 @@ private:
     HttpAnswer serve_disconnect(const HttpExchange&);
     HttpAnswer serve_connections(const HttpExchange&);
     HttpAnswer serve_topics(const HttpExchange&);
-    void serve_poll(const PollRequest&, const std::shared_ptr<HttpExchange>&);
-    HttpAnswer open_poll(const PollRequest&, const HttpExchange&);
+    void serve_poll(const ConnectAttempt&, const std::shared_ptr<HttpExchange>&);
+    HttpAnswer open_poll(const ConnectAttempt&, const HttpExchange&);
     std::shared_ptr<PollingClient> find_poll(const HttpRequest&) const;
 
     struct Later {
@@ -125,6 +124,9 @@ private:
     void report(const Error&) noexcept;
     /// Calls what a user gave; what it throws is reported.
     template <class Callback> void call_back(const char* name, Callback&&) noexcept;
+    phx::server::ConnectAnswer refuse_token(const phx::server::TokenRefusal&, phx::server::Dialect,
+                                            const std::string& peer);
+    phx::server::ConnectAnswer ask_user(const phx::server::ConnectRequest&) noexcept;
 
     // orders and questions of the machine
     void on(const protocol::server::act::Send&);
@@ -148,6 +150,7 @@ private:
 
     LoopCore& loop_;
     const phx::server::Options& options_;
+    const std::shared_ptr<const TokenSlot> tokens_;
     const std::shared_ptr<Counters> counters_;
     protocol::server::ServerMachine machine_;
     const std::vector<phx::server::Handlers> handlers_; // by PatternId, see add_patterns()

@@ -38,7 +38,7 @@ std::shared_ptr<PollingClient> Shard::find_poll(const HttpRequest& request) cons
     return found != polling_.end() ? found->second : nullptr;
 }
 
-void Shard::serve_poll(const PollRequest& wanted, const std::shared_ptr<HttpExchange>& exchange) {
+void Shard::serve_poll(const ConnectAttempt& wanted, const std::shared_ptr<HttpExchange>& exchange) {
     const std::shared_ptr<PollingClient> client = find_poll(exchange->request());
     const bool is_post = exchange->request().method == "POST";
     if (is_post) return exchange->answer(client ? client->post(*exchange) : status_answer(PollStatus::gone));
@@ -46,14 +46,13 @@ void Shard::serve_poll(const PollRequest& wanted, const std::shared_ptr<HttpExch
     exchange->answer(open_poll(wanted, *exchange));
 }
 
-HttpAnswer Shard::open_poll(const PollRequest& wanted, const HttpExchange& exchange) {
+HttpAnswer Shard::open_poll(const ConnectAttempt& wanted, const HttpExchange& exchange) {
     if (stop_deadline_ || polling_.size() >= max_polling_clients) return status_answer(PollStatus::too_many);
-    std::string peer = exchange.peer();
-    phx::server::ConnectAnswer judged = judge({*wanted.endpoint, wanted.params, peer});
+    phx::server::ConnectAnswer judged = judge(wanted, exchange.peer());
     if (judged.http_status != 0) return status_answer(PollStatus::forbidden);
     auto client = std::make_shared<PollingClient>(*this, make_token(loop_));
     polling_.emplace(client->token(), client);
-    open_session(*client, {wanted.endpoint, wanted.vsn, wanted.params, std::move(peer)}, std::move(judged));
+    open_session(*client, wanted, exchange.peer(), std::move(judged));
     return client->welcome();
 }
 

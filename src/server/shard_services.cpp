@@ -103,8 +103,31 @@ std::string realtime_topic_of(std::string_view name) {
 } // namespace
 
 void Shard::serve(const ServiceRequest& wanted, const std::shared_ptr<HttpExchange>& exchange) {
-    if (wanted.service == Service::long_poll) return serve_poll(wanted.poll, exchange);
-    exchange->answer(serve(wanted, *exchange));
+    if (wanted.service == Service::long_poll) return serve_poll(wanted.attempt, exchange);
+    const auto refused = refuse_caller(wanted.service, exchange->request(), exchange->peer());
+    exchange->answer(refused ? *refused : serve(wanted, *exchange));
+}
+
+/// Broadcasts need a good token, what concerns other people's connections the service role. A server that
+/// lets everybody in (on loopback only) asks nobody.
+std::optional<HttpAnswer> Shard::refuse_caller(Service service, const HttpRequest& request,
+                                               const std::string& peer) {
+    if (service == Service::ready || service == Service::metrics) return std::nullopt;
+    const auto verifier = tokens_->get();
+    if (!verifier && !options_.authorize) return std::nullopt;
+    const HttpAnswer unauthorized = HttpAnswer::message(401, "Unauthorized");
+    if (!verifier) return unauthorized;
+    const auto verdict = verifier->verify(find_token(request), loop_.wall_clock());
+    if (const auto* const refusal = std::get_if<phx::server::TokenRefusal>(&verdict)) {
+        report(fail(Errc::bad_auth, "an HTTP request from " + peer + " is refused: " + describe(*refusal),
+                    Origin::peer)
+                   .error);
+        return unauthorized;
+    }
+    if (service == Service::broadcast || service == Service::broadcast_one) return std::nullopt;
+    const auto& roles = std::get<phx::server::Identity>(verdict).roles;
+    if (std::find(roles.begin(), roles.end(), options_.service_role) != roles.end()) return std::nullopt;
+    return HttpAnswer::message(403, "this needs a token with the role " + options_.service_role);
 }
 
 HttpAnswer Shard::serve(const ServiceRequest& wanted, const HttpExchange& exchange) {

@@ -2,8 +2,8 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <nlohmann/json.hpp>
 #include <memory>
+#include <nlohmann/json.hpp>
 #include <set>
 #include <string>
 
@@ -172,6 +172,47 @@ TEST(ServerApi, AnswersOtherMethodsWith405) {
     EXPECT_EQ(wrong.header("allow"), "POST");
     EXPECT_EQ(post(server, "/api/topics", "{}").header("allow"), "GET, HEAD");
     EXPECT_EQ(get(server, "/api/nothing").status, 404);
+}
+
+TEST(ServerApi, AsksForATokenAndForTheServiceRole) {
+    server::Options options;
+    const std::string secret(32, 's');
+    options.tokens.emplace().keys.secrets = {secret};
+    TestServer server(options);
+    const auto token = [&](const char* role) {
+        const std::string claims = json({{"role", role}, {"exp", 4102444800}}).dump();
+        return server::sign_token(claims, {"HS256", secret}).value();
+    };
+    const auto status = [&](const std::string& method, const std::string& path, const std::string& header) {
+        return request(server.port(), method + ' ' + path + " HTTP/1.1" + header + "\r\ncontent-length: 0")
+            .status;
+    };
+    const std::string anon = "\r\nauthorization: Bearer " + token("anon");
+    const std::string service = "\r\napikey: " + token("service_role");
+    for (const char* path : {"/api/connections", "/api/topics"}) {
+        EXPECT_EQ(status("GET", path, ""), 401) << path;
+        EXPECT_EQ(status("GET", path, "\r\napikey: nonsense"), 401) << path;
+        EXPECT_EQ(status("GET", path, anon), 403) << path;
+        EXPECT_EQ(status("GET", path, service), 200) << path;
+    }
+    for (const char* path : {"/api/send", "/api/disconnect"}) {
+        EXPECT_EQ(status("POST", path, ""), 401) << path;
+        EXPECT_EQ(status("POST", path, anon), 403) << path;
+        EXPECT_EQ(status("POST", path, service), 422) << path;
+    }
+    EXPECT_EQ(status("POST", "/api/broadcast", ""), 401);
+    EXPECT_EQ(status("POST", "/api/broadcast", anon), 422);
+    EXPECT_EQ(status("POST", "/api/broadcast/t/events/e", anon + "\r\ncontent-type: application/json"), 202);
+    EXPECT_EQ(status("GET", "/metrics", ""), 200);
+    for (const Error& error : server.errors()) EXPECT_EQ(error.message.find("nonsense"), std::string::npos);
+}
+
+TEST(ServerApi, IsClosedWhereOnlyTheUserJudges) {
+    server::Options options;
+    options.authorize = [](const server::ConnectRequest&) { return server::ConnectAnswer{}; };
+    TestServer server(options);
+    EXPECT_EQ(get(server, "/api/topics").status, 401);
+    EXPECT_EQ(get(server, "/ready").status, 200);
 }
 
 // ---- bodies

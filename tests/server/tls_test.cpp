@@ -100,9 +100,7 @@ protected:
         options.tls.ca_file = files.ca();
         return options;
     }
-    std::string url() const {
-        return "wss://localhost:" + std::to_string(server.port()) + "/socket";
-    }
+    std::string url() const { return "wss://localhost:" + std::to_string(server.port()) + "/socket"; }
 
     TlsFiles files;
     TestServer server{with_certificate(files.server_cert(), files.server_key())};

@@ -1,11 +1,13 @@
 #include "phx/version.hpp"
 #include "tools/phx-server/echo.hpp"
 #include "tools/phx-server/serve.hpp"
+#include "tools/phx-server/token_commands.hpp"
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <exception>
 #include <string>
+#include <utility>
 
 namespace {
 
@@ -18,7 +20,7 @@ constexpr const char* footer_head = "WebSocket paths: /socket/websocket (as Phoe
                                     "SIGTERM close every connection with 1012.\n\n";
 constexpr const char* footer_tail =
     "\nExit codes: 0 stopped by a signal, 1 cannot serve (address in use, ...), 2 usage.\n"
-    "Example: phx-server --listen 127.0.0.1:0 --insecure-no-auth";
+    "Example: PHX_SERVER_JWT_SECRET=... phx-server --listen 0.0.0.0:4000";
 
 int run(int argc, char** argv) {
     phx::tools::ServeOptions options;
@@ -29,10 +31,14 @@ int run(int argc, char** argv) {
     CLI::App app("A server for Phoenix Channels and Supabase Realtime clients.", "phx-server");
     app.add_option("--listen", listen, "HOST:PORT to listen on, IPv6 in brackets; port 0 is any free one")
         ->capture_default_str();
-    app.add_flag("--insecure-no-auth", no_auth,
-                 "Let everybody in; on loopback addresses only. Needed, for now");
+    phx::tools::KeySources keys;
+    phx::tools::add_key_options(app, keys);
+    app.add_flag("--insecure-no-auth", no_auth, "Let everybody in; on loopback addresses only");
     app.add_flag("-v,--verbose", verbose, "Also report what clients do wrong");
     app.set_version_flag("--version", "phx-server " PHX_VERSION_STRING);
+    app.require_subcommand(0, 1);
+    const phx::tools::GenToken gen_token(app);
+    const phx::tools::CheckToken check_token(app);
     app.footer(std::string(footer_head) + phx::tools::echo_help + footer_tail);
     try {
         app.parse(argc, argv);
@@ -42,13 +48,24 @@ int run(int argc, char** argv) {
         std::fprintf(stderr, "phx-server: %s; see phx-server --help\n", error.what());
         return usage_error;
     }
+    if (gen_token.is_asked()) return gen_token.run();
+    if (check_token.is_asked()) return check_token.run();
     const auto address = phx::tools::parse_listen_address(listen);
     if (!address) {
         std::fprintf(stderr, "phx-server: --listen: %s\n", address.error().message.c_str());
         return usage_error;
     }
     options.listen = *address;
-    if (no_auth) options.authentication = phx::tools::Authentication::none;
+    if (no_auth) {
+        options.authentication = phx::tools::Authentication::none;
+    } else {
+        auto found = phx::tools::read_token_keys(keys);
+        if (!found) {
+            std::fprintf(stderr, "phx-server: %s\n", found.error().message.c_str());
+            return usage_error;
+        }
+        if (!found->secrets.empty() || !found->jwks.empty()) options.tokens = {*std::move(found), {}};
+    }
     if (verbose) options.verbosity = phx::tools::Verbosity::clients_faults_too;
     return phx::tools::serve(options);
 }

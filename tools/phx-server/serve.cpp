@@ -36,6 +36,7 @@ phx::server::Options server_options(const ServeOptions& options) {
     phx::server::Options result;
     result.host = options.listen.host;
     result.port = options.listen.port;
+    if (options.authentication == Authentication::required) result.tokens = options.tokens;
     result.on_error = [&options](const Error& error) {
         if (error.origin == Origin::local || options.verbosity == Verbosity::clients_faults_too) {
             complain(options, error.message);
@@ -47,11 +48,12 @@ phx::server::Options server_options(const ServeOptions& options) {
 } // namespace
 
 int serve(const ServeOptions& options) {
-    if (options.authentication == Authentication::required) {
-        complain(
-            options,
-            "there is no authentication yet, so it must be waived: add --insecure-no-auth, on a loopback "
-            "address, to let everybody in who can reach it");
+    const bool is_open = options.authentication == Authentication::none;
+    if (!is_open && !options.tokens) {
+        complain(options,
+                 "there is no key to verify tokens with: give --jwt-secret-file or --jwks (or "
+                 "PHX_SERVER_JWT_SECRET or PHX_SERVER_JWKS in the environment), or --insecure-no-auth, on "
+                 "a loopback address, to let everybody in who can reach it");
         return refused;
     }
     const sigset_t signals = block_signals();
@@ -64,8 +66,9 @@ int serve(const ServeOptions& options) {
     }
     ListenAddress bound = options.listen;
     bound.port = *port;
-    complain(options, "INSECURE: --insecure-no-auth lets everybody who reaches " + bound.text() +
-                          " join, read and write every topic");
+    if (is_open)
+        complain(options, "INSECURE: --insecure-no-auth lets everybody who reaches " + bound.text() +
+                              " join, read and write every topic");
     if (std::printf("listening on %s\n", bound.text().c_str()) < 0 || std::fflush(stdout) != 0) {
         complain(options, "cannot write to stdout; whoever waits for \"listening on\" would wait for ever");
         return cannot_serve;

@@ -1,8 +1,10 @@
 #pragma once
 
+#include "phx/server/token.hpp"
 #include "tools/phx-server/listen_address.hpp"
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 namespace phx::tools {
@@ -13,7 +15,8 @@ enum class Verbosity : std::uint8_t { own_faults, clients_faults_too };
 struct ServeOptions {
     std::string program = "phx-server"; ///< begins every line on stderr
     ListenAddress listen = {};
-    Authentication authentication = Authentication::required;
+    Authentication authentication = Authentication::required; ///< none: not even where there are tokens
+    std::optional<phx::server::TokenOptions> tokens = {};
     Verbosity verbosity = Verbosity::own_faults;
 };
 
