@@ -150,8 +150,8 @@ Result<void> check_message(std::string_view event, PayloadView payload) {
     if (!is_utf8(event)) return fail(Errc::invalid_utf8, "the event is not UTF-8");
     if (payload.binary()) {
         if (event.size() <= max_field_bytes) return {};
-        return fail(Errc::field_too_long, "the event has " + std::to_string(event.size()) +
-                                              " bytes, binary frames allow 255");
+        return fail(Errc::field_too_long,
+                    "the event has " + std::to_string(event.size()) + " bytes, binary frames allow 255");
     }
     if (payload.data.empty()) return {};
     if (const auto valid = validate_json(payload.data); !valid)

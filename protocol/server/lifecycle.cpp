@@ -43,6 +43,7 @@ bool ServerMachine::State::leave_topic(Membership& member, EndReason reason) {
     add_dead(std::exchange(member.timers, 0));
     member.pending.reset();
     member.waiting = {};
+    fail_requests(member, reason);
     if (!was_joined) return false;
     const MemberId moved = topics.leave(member.topic, session.vsn, member.position);
     if (moved != TopicTable::none) members.find(moved)->position = member.position;
@@ -100,6 +101,8 @@ bool ServerMachine::State::is_moot(const Output& output) {
         id = broadcast->member;
     } else if (const auto* const info = std::get_if<event::InfoDue>(&output)) {
         id = info->member;
+    } else if (const auto* const response = std::get_if<event::ResponseIn>(&output)) {
+        id = response->member;
     } else {
         return false;
     }
@@ -112,6 +115,7 @@ bool ServerMachine::State::is_dead(const Deadline& deadline) {
         const Session* const session = sessions.find(SessionId{deadline.id});
         return session == nullptr || session->phase != SessionPhase::open;
     }
+    if (deadline.kind == DeadlineKind::request) return !requests.contains(RequestId{deadline.id});
     const Membership* const member = members.find(MemberId{deadline.id});
     const auto waits = deadline.kind == DeadlineKind::join ? MemberPhase::delayed : MemberPhase::joined;
     return member == nullptr || member->phase != waits;
@@ -150,6 +154,7 @@ void ServerMachine::State::fire(TimePoint now, Deadline deadline) {
         const TimePoint from = idle ? now : session.last_activity;
         return wait_for_idle(session, from);
     }
+    if (deadline.kind == DeadlineKind::request) return time_out(RequestId{deadline.id});
     Membership& member = *members.find(MemberId{deadline.id});
     --member.timers;
     if (deadline.kind == DeadlineKind::join) {

@@ -37,6 +37,7 @@ struct ServerConfig {
     /// Per channel, of pushes without a reply. Beyond it the oldest can no longer be answered, which is
     /// reported once per channel: handlers that never reply are no fault.
     std::size_t max_waiting_replies = 256;
+    std::size_t max_requests_per_channel = 256;      ///< to a client, without a response yet; one more fails
     std::size_t max_timers_per_channel = 256;        ///< of Actions::after; one more crashes the channel
     std::size_t max_presence_meta_bytes = 64u << 10; ///< of one meta as JSON; a larger one ends the channel
     std::size_t max_presence_keys_per_member = 16;   ///< of Actions::track; one more crashes the channel
@@ -96,6 +97,14 @@ public:
     std::size_t send(TimePoint now, const phx::server::Route&, std::string_view event, PayloadView);
     /// Closes what the route names; how many there were.
     std::size_t disconnect(TimePoint now, const phx::server::Route&, std::uint16_t code);
+    /// Asks a client that has joined the topic (protocol/wire/rpc.hpp); ends in one RequestFinished. Errors:
+    /// not_joined, buffer_full (max_requests_per_channel), and those of build_rpc_request(); of the end:
+    /// rejected (the client says so), timeout, channel_closed, disconnected.
+    Result<RequestId> request(TimePoint now, std::string_view connection_id, std::string_view topic,
+                              std::string_view method, PayloadView params, Duration timeout);
+    /// A request that nobody answers. Errors: likewise.
+    Result<void> notify(TimePoint now, std::string_view connection_id, std::string_view topic,
+                        std::string_view method, PayloadView params);
     /// Closes every session with this socket id: 1001 as Phoenix 1.8.
     void disconnect(TimePoint now, std::string_view socket_id);
     /// Closes every session with 1012, as Phoenix and Supabase do on SIGTERM.

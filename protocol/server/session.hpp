@@ -87,6 +87,7 @@ struct Membership {
     std::string state = {};
     LateReplies waiting = {};
     std::vector<std::string> presence_keys = {};
+    std::vector<RequestId> requests = {}; ///< to this client, without a response yet
 };
 
 } // namespace phx::protocol::server

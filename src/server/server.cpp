@@ -2,6 +2,7 @@
 
 #include "protocol/server/server_machine.hpp"
 #include "src/loop/loop_core.hpp"
+#include "src/server/prepared_handlers.hpp"
 #include "src/server/shard.hpp"
 
 #include <mutex>
@@ -24,9 +25,7 @@ public:
     void channel(std::string pattern, Handlers handlers) {
         std::lock_guard lock(mutex_);
         if (state_ != State::new_) throw std::logic_error("channel(): the server has been started");
-        if (!handlers.intercepts.empty() && !handlers.handle_out) {
-            throw std::invalid_argument("channel(\"" + pattern + "\"): intercepts need a handle_out");
-        }
+        handlers = shell::prepared(pattern, std::move(handlers));
         patterns_.emplace_back(std::move(pattern), std::move(handlers));
     }
 
@@ -86,11 +85,26 @@ public:
                                      payload = std::move(payload), on_delivered = std::move(on_delivered)](
                                         Shard& shard) { shard.send(route, event, payload, on_delivered); });
         if (is_posted) return {.accepted = true};
-        return {.why = fail(Errc::socket_closed, "the server does not run: nobody can get a message").error};
+        return {.why = not_running().error};
     }
 
     void disconnect(Route route, std::uint16_t code) {
         post([route = std::move(route), code](Shard& shard) { shard.disconnect(route, code); });
+    }
+
+    void request(ClientRequest wanted, std::function<void(const Result<Payload>&)> done) {
+        const auto answer = std::make_shared<std::function<void(const Result<Payload>&)>>(std::move(done));
+        const auto loop = running_loop();
+        const bool is_posted = loop && loop->post([shard = shard_, wanted = std::move(wanted), answer] {
+            const auto alive = shard.lock();
+            if (!alive) return (*answer)(not_running());
+            alive->request(wanted, std::move(*answer));
+        });
+        if (!is_posted) (*answer)(not_running());
+    }
+
+    void notify(ClientRequest wanted) {
+        post([wanted = std::move(wanted)](Shard& shard) { shard.notify(wanted); });
     }
 
     /// `question(machine)`, on the server's thread; what it would give of no machine, unless there is one.
@@ -114,11 +128,17 @@ public:
         stats.frames_out = counters_->frames_out.load(std::memory_order_relaxed);
         stats.frames_dropped = counters_->frames_dropped.load(std::memory_order_relaxed);
         stats.slow_consumers = counters_->slow_consumers.load(std::memory_order_relaxed);
+        stats.late_responses = counters_->late_responses.load(std::memory_order_relaxed);
         return stats;
     }
 
 private:
     enum class State { new_, running, stopped };
+
+    static Failure not_running() {
+        return fail(Errc::socket_closed, "the server does not run: nobody can be reached before start() or "
+                                         "after stop()");
+    }
 
     /// Null unless the server runs. Not held while somebody waits for the loop, whose handlers come here too.
     std::shared_ptr<LoopCore> running_loop() const {
@@ -159,6 +179,17 @@ Delivery Server::send(Route route, std::string event, Payload payload,
                       std::function<void(std::size_t)> on_delivered) {
     return impl_->send(std::move(route), std::move(event), std::move(payload), std::move(on_delivered));
 }
+void Server::request(ClientRequest request, std::function<void(const Result<Payload>&)> done) {
+    impl_->request(std::move(request), std::move(done));
+}
+std::future<Result<Payload>> Server::request(ClientRequest request) {
+    const auto answer = std::make_shared<std::promise<Result<Payload>>>();
+    auto future = answer->get_future();
+    impl_->request(std::move(request),
+                   [answer](const Result<Payload>& result) { answer->set_value(result); });
+    return future;
+}
+void Server::notify(ClientRequest request) { impl_->notify(std::move(request)); }
 void Server::disconnect(Route route, std::uint16_t code) { impl_->disconnect(std::move(route), code); }
 
 std::vector<std::shared_ptr<const Connection>> Server::connections(const Route& route) const {

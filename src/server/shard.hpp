@@ -17,6 +17,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -31,6 +32,7 @@ struct Counters {
     std::atomic<std::uint64_t> frames_out{0};
     std::atomic<std::uint64_t> frames_dropped{0};
     std::atomic<std::uint64_t> slow_consumers{0};
+    std::atomic<std::uint64_t> late_responses{0};
 };
 
 using Patterns = std::vector<std::pair<std::string, phx::server::Handlers>>;
@@ -53,6 +55,9 @@ public:
     void send(const phx::server::Route&, std::string_view event, phx::server::PayloadView,
               const std::function<void(std::size_t)>& on_delivered);
     void disconnect(const phx::server::Route&, std::uint16_t code);
+    using AnswerHandler = std::function<void(const Result<phx::server::Payload>&)>;
+    void request(const phx::server::ClientRequest&, AnswerHandler);
+    void notify(const phx::server::ClientRequest&);
     const protocol::server::ServerMachine& machine() const noexcept { return machine_; }
     /// Closes every WebSocket.
     void close_all(std::uint16_t code, std::string_view reason);
@@ -103,6 +108,9 @@ private:
     void on(const protocol::server::event::MessageIn&);
     void on(const protocol::server::event::MessageOut&);
     void on(const protocol::server::event::InfoDue&);
+    void on(const protocol::server::event::ResponseIn&);
+    void on(const protocol::server::event::RequestFinished&);
+    void on(const protocol::server::event::LateResponse&);
     void on(const protocol::server::event::Ended&);
     void on(const protocol::server::event::FrameDropped&);
 
@@ -128,6 +136,7 @@ private:
     std::vector<std::unique_ptr<Connection>> connections_;
     std::vector<Connection*> by_slot_;
     std::vector<Later> later_;
+    std::unordered_map<protocol::server::RequestId, AnswerHandler> requests_; // that have not finished
     std::string fanout_frame_;
     std::optional<protocol::TimePoint> stop_deadline_;
     bool is_pumping_ = false;

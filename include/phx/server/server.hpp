@@ -2,6 +2,7 @@
 
 #include "phx/export.hpp"
 #include "phx/result.hpp"
+#include "phx/server/client_request.hpp"
 #include "phx/server/handlers.hpp"
 #include "phx/server/route.hpp"
 #include "phx/server/topic_count.hpp"
@@ -10,6 +11,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <future>
 #include <memory>
 #include <optional>
 #include <span>
@@ -89,6 +91,7 @@ struct Stats {
     std::uint64_t frames_out = 0;
     std::uint64_t frames_dropped = 0; ///< malformed ones
     std::uint64_t slow_consumers = 0; ///< connections closed with 1013
+    std::uint64_t late_responses = 0; ///< to requests that are over, or that nobody asked
 };
 
 /// Whether a message is on its way.
@@ -116,8 +119,9 @@ public:
     Server& operator=(const Server&) = delete;
 
     /// Serves the topics of a pattern ("room:*", "lobby"). The first pattern that matches wins. The built-in
-    /// `realtime:*` comes last, but the pattern "*" is every topic except those. Throws std::logic_error
-    /// after start(), and std::invalid_argument for `intercepts` without a handle_out.
+    /// `realtime:*` comes last, but the pattern "*" is every topic except those; none serves the reserved
+    /// `realtime:$inbox`. Throws std::logic_error after start(), and std::invalid_argument for `intercepts`
+    /// without a handle_out or an empty function in `requests` or `around`.
     void channel(std::string pattern, Handlers);
 
     /// Listens and serves; the port. A server starts once. Errors: system_failure (address in use, no
@@ -145,6 +149,17 @@ public:
                   std::function<void(std::size_t count)> on_delivered = {});
     /// Closes the connections that the route names, of a topic its members.
     void disconnect(Route, std::uint16_t code = 1001);
+
+    /// Asks a client. `done` is called once, on the server's thread (on this one if the server does not run),
+    /// with the answer or why there is none. Errors: rejected (the client says so, see Error::detail),
+    /// timeout, channel_closed, disconnected, not_joined, buffer_full (256 requests of the channel wait),
+    /// invalid_argument (no method), invalid_payload (no JSON; bytes over protocol version 1), invalid_utf8,
+    /// field_too_long (a method of over 255 bytes with bytes), socket_closed (the server does not run).
+    void request(ClientRequest, std::function<void(const Result<Payload>&)> done);
+    /// The same; do not wait for it inside a handler.
+    std::future<Result<Payload>> request(ClientRequest);
+    /// A request without an answer. What fails is reported to Options::on_error.
+    void notify(ClientRequest);
 
     // ---- who is there; these wait for the server's thread, except inside handlers. Nobody and nothing
     // unless the server runs.
