@@ -79,6 +79,8 @@ public:
     /// Closes every connection with this code.
     void disconnect_all(std::uint16_t code = 1012, std::string reason = {});
 
+    /// As server::Server::drain(), while time passes: new connections are refused until stop() and start().
+    void drain(Millis spread = Millis(5'000), Millis timeout = Millis(30'000));
     /// Closes every connection with 1012; nobody listens until start(). What channels and presence knew is
     /// gone.
     void stop();

@@ -111,7 +111,8 @@ bool ServerMachine::State::is_moot(const Output& output) {
 }
 
 bool ServerMachine::State::is_dead(const Deadline& deadline) {
-    if (deadline.kind == DeadlineKind::idle) {
+    if (deadline.kind == DeadlineKind::drain_end) return sessions.size() == 0;
+    if (deadline.kind == DeadlineKind::idle || deadline.kind == DeadlineKind::drain) {
         const Session* const session = sessions.find(SessionId{deadline.id});
         return session == nullptr || session->phase != SessionPhase::open;
     }
@@ -154,6 +155,8 @@ void ServerMachine::State::fire(TimePoint now, Deadline deadline) {
         const TimePoint from = idle ? now : session.last_activity;
         return wait_for_idle(session, from);
     }
+    if (deadline.kind == DeadlineKind::drain) return drain_session(now, SessionId{deadline.id});
+    if (deadline.kind == DeadlineKind::drain_end) return end_drain();
     if (deadline.kind == DeadlineKind::request) return time_out(RequestId{deadline.id});
     Membership& member = *members.find(MemberId{deadline.id});
     --member.timers;
@@ -161,6 +164,7 @@ void ServerMachine::State::fire(TimePoint now, Deadline deadline) {
         const phx::server::JoinAnswer answer = std::move(member.pending->answer);
         return settle(now, member, answer);
     }
+    ++member.due;
     out.push(event::InfoDue{member.id, member.pattern, std::move(deadline.info)});
 }
 

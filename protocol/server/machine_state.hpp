@@ -130,11 +130,19 @@ struct ServerMachine::State {
                           PayloadView params, Duration timeout);
     void take_response(Session&, Membership&, const FrameView&);
     void finish_request(RequestId, Result<Payload>);
-    void tell(const Membership&, RequestId, const Asker&, Result<Payload>);
+    void tell(Membership&, RequestId, const Asker&, Result<Payload>);
     void fail_requests(Membership&, EndReason);
     void time_out(RequestId);
     void act_request(TimePoint, Session&, Membership&, const phx::server::action::Request&);
     Result<Membership*> joined_member(std::string_view connection_id, std::string_view topic);
+
+    // ---- drain
+    void drain(TimePoint, Duration spread, Duration timeout);
+    void drain_session(TimePoint, SessionId);
+    void end_drain();
+    /// Something of it was accepted and is not answered yet.
+    bool is_busy(const Session&);
+    void note_promise(Membership&, ReplyTo message, const phx::server::Actions&);
 
     // ---- look-ups
     std::optional<SessionId> session_id(std::string_view connection_id);
@@ -171,6 +179,8 @@ struct ServerMachine::State {
     // ---- time
     /// A question about a membership that has ended since it was queued.
     bool is_moot(const Output&);
+    /// Of a timer or a response: its handler is called now.
+    void note_asked(const Output&);
     bool is_dead(const Deadline&);
     void add_dead(std::size_t count);
     void prune();
@@ -195,6 +205,8 @@ struct ServerMachine::State {
     std::uint64_t last_reply = 0;
     std::unordered_map<RequestId, Request> requests;
     std::uint64_t last_request = 0;
+    bool is_draining = false;
+    bool has_cut_off = false; ///< the drain took too long
 };
 
 } // namespace phx::protocol::server

@@ -94,12 +94,13 @@ void ServerMachine::State::finish_request(RequestId id, Result<Payload> answer) 
     tell(member, id, request.asker, std::move(answer));
 }
 
-void ServerMachine::State::tell(const Membership& member, RequestId id, const Asker& asker,
+void ServerMachine::State::tell(Membership& member, RequestId id, const Asker& asker,
                                 Result<Payload> answer) {
     auto shared = std::make_shared<const Result<Payload>>(std::move(answer));
     if (!asker) {
         out.push(event::RequestFinished{id, std::move(shared)});
     } else if (member.phase == MemberPhase::joined) {
+        ++member.due;
         out.push(event::ResponseIn{member.id, member.pattern, out.keep(*asker), std::move(shared)});
     }
 }

@@ -107,6 +107,14 @@ public:
                         std::string_view method, PayloadView params);
     /// Closes every session with this socket id: 1001 as Phoenix 1.8.
     void disconnect(TimePoint now, std::string_view socket_id);
+    /// Refuses joins from now on, and closes the sessions with 1012, each at a moment of its own within
+    /// `spread`. One that something accepted is still to be answered for is closed when that is done: a join,
+    /// a request to it, a push whose handler left it unanswered and asked to be called later. Who is left at
+    /// `timeout` is closed then. A second call does nothing.
+    void drain(TimePoint now, Duration spread, Duration timeout);
+    bool is_draining() const noexcept;
+    /// The drain came to its timeout.
+    bool has_cut_off() const noexcept;
     /// Closes every session with 1012, as Phoenix and Supabase do on SIGTERM.
     void close_all(TimePoint now);
 

@@ -130,7 +130,8 @@ void Connection::take_requests() {
 }
 
 void Connection::answer(const HttpRequest& request) {
-    Routed routed = route(request, shard_.options().endpoints);
+    Routed routed = route(request, shard_.options().endpoints,
+                          shard_.is_draining() ? Readiness::draining : Readiness::ready);
     const bool has_body = request.content_length > 0 || request.chunked;
     if (auto* const wanted = std::get_if<UpgradeRequest>(&routed)) {
         if (!has_body) return upgrade(std::move(*wanted));
@@ -154,6 +155,8 @@ void Connection::respond(const HttpAnswer& http_answer, BodyPart part, AfterAnsw
 }
 
 void Connection::upgrade(UpgradeRequest request) {
+    if (shard_.is_draining())
+        return respond(draining_refusal(request.endpoint->dialect), BodyPart::send, AfterAnswer::close);
     phx::server::ConnectAnswer judged = shard_.judge({*request.endpoint, request.params, peer_});
     if (judged.http_status != 0) {
         return respond(refusal(judged, request.endpoint->dialect), BodyPart::send, AfterAnswer::close);

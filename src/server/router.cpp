@@ -184,10 +184,10 @@ void append_http_answer(std::string& out, const HttpAnswer& answer, BodyPart par
     if (part == BodyPart::send) out += answer.body;
 }
 
-Routed route(const HttpRequest& request, const std::vector<Endpoint>& endpoints) {
+Routed route(const HttpRequest& request, const std::vector<Endpoint>& endpoints, Readiness readiness) {
     if (const Endpoint* endpoint = find_endpoint(request.path, endpoints))
         return route_websocket(request, *endpoint);
-    if (request.path != "/health") return HttpAnswer::error(404, "not found");
+    if (request.path != "/health" && request.path != "/ready") return HttpAnswer::error(404, "not found");
     if (request.method != "GET" && request.method != "HEAD") {
         HttpAnswer answer = HttpAnswer::error(405, "method not allowed");
         answer.extra_headers = "allow: GET, HEAD\r\n";
@@ -195,6 +195,17 @@ Routed route(const HttpRequest& request, const std::vector<Endpoint>& endpoints)
     }
     HttpAnswer answer;
     answer.body = R"({"status":"ok"})";
+    if (request.path == "/ready" && readiness == Readiness::draining) {
+        answer.status = 503;
+        answer.body = R"({"status":"draining"})";
+    }
+    return answer;
+}
+
+HttpAnswer draining_refusal(Dialect dialect) {
+    HttpAnswer answer = refusal({.http_status = 503, .body = "server draining"}, dialect);
+    answer.extra_headers =
+        "retry-after: 1\r\n"; // whoever is behind the load balancer then is not this server
     return answer;
 }
 

@@ -3,6 +3,7 @@
 #include "phx/server/server.hpp"
 #include "src/server/http_request.hpp"
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -37,8 +38,13 @@ struct UpgradeRequest {
 
 using Routed = std::variant<HttpAnswer, UpgradeRequest>;
 
+enum class Readiness : std::uint8_t { ready, draining };
+
 /// What a request gets: pure but for the endpoints, which the result points to.
-Routed route(const HttpRequest&, const std::vector<phx::server::Endpoint>&);
+Routed route(const HttpRequest&, const std::vector<phx::server::Endpoint>&, Readiness);
+
+/// How an upgrade is answered while the server drains.
+HttpAnswer draining_refusal(phx::server::Dialect);
 
 /// How a client that `authorize` refused is answered, in the manner of the endpoint's dialect.
 HttpAnswer refusal(const phx::server::ConnectAnswer&, phx::server::Dialect);

@@ -107,6 +107,21 @@ public:
         post([wanted = std::move(wanted)](Shard& shard) { shard.notify(wanted); });
     }
 
+    bool drain(std::chrono::milliseconds spread, std::chrono::milliseconds timeout) {
+        const auto loop = running_loop();
+        if (!loop) return true;
+        if (loop->on_loop_thread())
+            throw std::logic_error("drain(): not inside a handler, which would wait for itself");
+        const auto done = std::make_shared<std::promise<bool>>();
+        const bool is_posted = loop->post([shard = shard_, spread, timeout, done] {
+            const auto finish = [done](bool is_in_order) { done->set_value(is_in_order); };
+            const auto alive = shard.lock();
+            if (!alive) return finish(true);
+            alive->drain(spread, timeout, finish);
+        });
+        return !is_posted || done->get_future().get();
+    }
+
     /// `question(machine)`, on the server's thread; what it would give of no machine, unless there is one.
     template <class Question>
     auto ask(Question question) const -> decltype(question(std::declval<const Machine&>())) {
@@ -171,6 +186,9 @@ void Server::channel(std::string pattern, Handlers handlers) {
     impl_->channel(std::move(pattern), std::move(handlers));
 }
 Result<std::uint16_t> Server::start() { return impl_->start(); }
+bool Server::drain(std::chrono::milliseconds spread, std::chrono::milliseconds timeout) {
+    return impl_->drain(spread, timeout);
+}
 void Server::stop() { impl_->stop(); }
 void Server::broadcast(std::string topic, std::string event, Payload payload) {
     impl_->broadcast(std::move(topic), std::move(event), std::move(payload));

@@ -200,6 +200,7 @@ void Shard::pump() {
         carry_out_later(next);
     }
     is_pumping_ = false;
+    if (machine_.sessions() == 0 || machine_.has_cut_off()) finish_drain(!machine_.has_cut_off());
     publish_sizes();
     arm_timer();
 }
@@ -242,6 +243,7 @@ void Shard::tick() {
 
 void Shard::loop_stopping() {
     acceptor_.reset();
+    finish_drain(machine_.sessions() == 0);
     stop_deadline_ = loop_.now() + options_.timeouts.stop;
     machine_.close_all(loop_.now());
     pump();

@@ -58,6 +58,9 @@ public:
     using AnswerHandler = std::function<void(const Result<phx::server::Payload>&)>;
     void request(const phx::server::ClientRequest&, AnswerHandler);
     void notify(const phx::server::ClientRequest&);
+    /// `done(true)` when every session was closed in order, `done(false)` when the rest was cut off.
+    void drain(protocol::Duration spread, protocol::Duration timeout, Function<void(bool)> done);
+    bool is_draining() const noexcept { return machine_.is_draining(); }
     const protocol::server::ServerMachine& machine() const noexcept { return machine_; }
     /// Closes every WebSocket.
     void close_all(std::uint16_t code, std::string_view reason);
@@ -95,6 +98,7 @@ private:
     void tick();
     void arm_timer();
     void publish_sizes() noexcept;
+    void finish_drain(bool is_in_order);
     void report(const Error&) noexcept;
     /// Calls what a user gave; what it throws is reported.
     template <class Callback> void call_back(const char* name, Callback&&) noexcept;
@@ -138,6 +142,7 @@ private:
     std::vector<Later> later_;
     std::unordered_map<protocol::server::RequestId, AnswerHandler> requests_; // that have not finished
     std::string fanout_frame_;
+    std::vector<Function<void(bool)>> drains_; // that wait for the end of the drain
     std::optional<protocol::TimePoint> stop_deadline_;
     bool is_pumping_ = false;
 };

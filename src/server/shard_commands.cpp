@@ -54,6 +54,16 @@ void Shard::notify(const phx::server::ClientRequest& wanted) {
     pump();
 }
 
+void Shard::drain(protocol::Duration spread, protocol::Duration timeout, Function<void(bool)> done) {
+    drains_.push_back(std::move(done));
+    machine_.drain(loop_.now(), spread, timeout);
+    pump();
+}
+
+void Shard::finish_drain(bool is_in_order) {
+    for (auto& done : std::exchange(drains_, {})) done(is_in_order);
+}
+
 void Shard::on(const protocol::server::event::RequestFinished& finished) {
     const auto waiting = requests_.extract(finished.request);
     call_back("the callback of a request", [&] { waiting.mapped()(*finished.answer); });

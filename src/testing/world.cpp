@@ -128,6 +128,10 @@ void Server::disconnect_all(std::uint16_t code, std::string reason) {
     });
 }
 
+void Server::drain(Millis spread, Millis timeout) {
+    impl_.run(
+        [impl = &impl_, spread, timeout] { impl->running_shard().drain(spread, timeout, [](bool) {}); });
+}
 void Server::stop() {
     impl_.run([impl = &impl_] { impl->stop(); });
 }

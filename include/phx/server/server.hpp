@@ -103,8 +103,9 @@ struct Delivery {
 };
 
 /// A server for phoenix.js, realtime-js and phx, on the WebSocket paths of its endpoints; it also answers
-/// `GET /health`. It runs on a thread of its own from start() to stop(). All members are safe from any
-/// thread, except that stop() and the destructor must not be called inside a handler.
+/// `GET /health` (200 while it runs) and `GET /ready` (503 while it drains). It runs on a thread of its own
+/// from start() to stop(). All members are safe from any thread, except that stop() and the destructor must
+/// not be called inside a handler.
 ///
 ///     phx::server::Server server({.port = 4000});
 ///     server.channel("room:*", {.handle_in = [](auto&, auto event, auto payload) {
@@ -128,6 +129,15 @@ public:
     /// descriptors or threads left), invalid_argument (no such address; open to the network without
     /// `authorize`; started before).
     Result<std::uint16_t> start();
+    /// The graceful half of a stop; call stop() after it. From now on upgrades are refused with 503 and
+    /// `Retry-After: 1`, joins with `{"reason":"server draining"}`, and `GET /ready` is 503. Connections are
+    /// closed with 1012, each at a moment of its own within `spread`, so that their clients do not come to
+    /// another server all at once. One that something accepted is still to be answered for is closed when
+    /// that is done: a join, a request to its client, or a push whose handler has not replied but asked to be
+    /// called later (Actions::after, Actions::request). Blocks until all are closed, or until `timeout`: then
+    /// the rest is closed at once, and it returns false. Throws std::logic_error inside a handler.
+    bool drain(std::chrono::milliseconds spread = std::chrono::seconds(5),
+               std::chrono::milliseconds timeout = std::chrono::seconds(30));
     /// Closes every connection with 1012, waits for the clients' answers no longer than Timeouts::stop, and
     /// ends the thread. Idempotent.
     void stop();
