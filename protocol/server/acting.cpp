@@ -23,6 +23,10 @@ ServerMachine::State::Verdict ServerMachine::State::act(TimePoint now, Session& 
             if (!broadcast(topics[member.topic], a.event, a.payload, except)) crash(member);
         } else if constexpr (std::is_same_v<A, action::Send>) {
             if (!send_to(a.route, a.event, a.payload, &session)) crash(member);
+        } else if constexpr (std::is_same_v<A, action::Request>) {
+            act_request(now, session, member, a);
+        } else if constexpr (std::is_same_v<A, action::Notify>) {
+            if (!push_request(session, member, RequestId{}, a.method, a.params)) crash(member);
         } else if constexpr (std::is_same_v<A, action::SetState>) {
             member.state = a.json;
         } else if constexpr (std::is_same_v<A, action::Track>) {

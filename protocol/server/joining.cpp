@@ -18,6 +18,7 @@ std::optional<PatternId> ServerMachine::State::match(std::string_view topic) con
 }
 
 void ServerMachine::State::join(Session& session, std::uint64_t topic_hash, const FrameView& frame) {
+    if (is_draining) return refuse(session, frame.join_ref.value_or(null_token), frame, "server draining");
     const bool is_inbox = !frame.topic_token && frame.topic == inbox_topic;
     const auto pattern = frame.topic_token || is_inbox ? std::nullopt : match(frame.topic);
     const bool is_realtime =

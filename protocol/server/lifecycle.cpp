@@ -43,6 +43,7 @@ bool ServerMachine::State::leave_topic(Membership& member, EndReason reason) {
     add_dead(std::exchange(member.timers, 0));
     member.pending.reset();
     member.waiting = {};
+    fail_requests(member, reason);
     if (!was_joined) return false;
     const MemberId moved = topics.leave(member.topic, session.vsn, member.position);
     if (moved != TopicTable::none) members.find(moved)->position = member.position;
@@ -100,6 +101,8 @@ bool ServerMachine::State::is_moot(const Output& output) {
         id = broadcast->member;
     } else if (const auto* const info = std::get_if<event::InfoDue>(&output)) {
         id = info->member;
+    } else if (const auto* const response = std::get_if<event::ResponseIn>(&output)) {
+        id = response->member;
     } else {
         return false;
     }
@@ -108,10 +111,12 @@ bool ServerMachine::State::is_moot(const Output& output) {
 }
 
 bool ServerMachine::State::is_dead(const Deadline& deadline) {
-    if (deadline.kind == DeadlineKind::idle) {
+    if (deadline.kind == DeadlineKind::drain_end) return sessions.size() == 0;
+    if (deadline.kind == DeadlineKind::idle || deadline.kind == DeadlineKind::drain) {
         const Session* const session = sessions.find(SessionId{deadline.id});
         return session == nullptr || session->phase != SessionPhase::open;
     }
+    if (deadline.kind == DeadlineKind::request) return !requests.contains(RequestId{deadline.id});
     const Membership* const member = members.find(MemberId{deadline.id});
     const auto waits = deadline.kind == DeadlineKind::join ? MemberPhase::delayed : MemberPhase::joined;
     return member == nullptr || member->phase != waits;
@@ -150,12 +155,16 @@ void ServerMachine::State::fire(TimePoint now, Deadline deadline) {
         const TimePoint from = idle ? now : session.last_activity;
         return wait_for_idle(session, from);
     }
+    if (deadline.kind == DeadlineKind::drain) return drain_session(now, SessionId{deadline.id});
+    if (deadline.kind == DeadlineKind::drain_end) return end_drain();
+    if (deadline.kind == DeadlineKind::request) return time_out(RequestId{deadline.id});
     Membership& member = *members.find(MemberId{deadline.id});
     --member.timers;
     if (deadline.kind == DeadlineKind::join) {
         const phx::server::JoinAnswer answer = std::move(member.pending->answer);
         return settle(now, member, answer);
     }
+    ++member.due;
     out.push(event::InfoDue{member.id, member.pattern, std::move(deadline.info)});
 }
 

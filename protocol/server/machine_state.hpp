@@ -17,6 +17,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 namespace phx::protocol::server {
@@ -46,6 +47,13 @@ struct ServerMachine::State {
         SessionId session;
         std::vector<HeldFrame> held;
         std::size_t next;
+    };
+    /// Who is told of a response: a handler, by its tag, or (none) the shell.
+    using Asker = std::optional<std::string>;
+    struct Request {
+        MemberId member;
+        bool has_timeout; ///< in the heap
+        Asker asker;
     };
     enum class Verdict : std::uint8_t { going_on, ended };
 
@@ -115,6 +123,27 @@ struct ServerMachine::State {
     /// A broadcast as Supabase's clients read it; until `text` and `metadata` are used again.
     FrameView broadcast_frame(std::string_view event, PayloadView, std::string_view meta);
 
+    // ---- rpc: requests to clients
+    Result<void> push_request(Session&, const Membership&, RequestId, std::string_view method,
+                              PayloadView params);
+    Result<RequestId> ask(TimePoint, Session&, Membership&, Asker, std::string_view method,
+                          PayloadView params, Duration timeout);
+    void take_response(Session&, Membership&, const FrameView&);
+    void finish_request(RequestId, Result<Payload>);
+    void tell(Membership&, RequestId, const Asker&, Result<Payload>);
+    void fail_requests(Membership&, EndReason);
+    void time_out(RequestId);
+    void act_request(TimePoint, Session&, Membership&, const phx::server::action::Request&);
+    Result<Membership*> joined_member(std::string_view connection_id, std::string_view topic);
+
+    // ---- drain
+    void drain(TimePoint, Duration spread, Duration timeout);
+    void drain_session(TimePoint, SessionId);
+    void end_drain();
+    /// Something of it was accepted and is not answered yet.
+    bool is_busy(const Session&);
+    void note_promise(Membership&, ReplyTo message, const phx::server::Actions&);
+
     // ---- look-ups
     std::optional<SessionId> session_id(std::string_view connection_id);
     std::vector<SessionId> sessions_of(Registry::Kind, std::string_view name) const;
@@ -150,6 +179,8 @@ struct ServerMachine::State {
     // ---- time
     /// A question about a membership that has ended since it was queued.
     bool is_moot(const Output&);
+    /// Of a timer or a response: its handler is called now.
+    void note_asked(const Output&);
     bool is_dead(const Deadline&);
     void add_dead(std::size_t count);
     void prune();
@@ -172,6 +203,10 @@ struct ServerMachine::State {
     std::string scratch;            ///< of the frame at hand: outputs point into it
     std::string text;               ///< for payloads that are made here; encoded at once
     std::uint64_t last_reply = 0;
+    std::unordered_map<RequestId, Request> requests;
+    std::uint64_t last_request = 0;
+    bool is_draining = false;
+    bool has_cut_off = false; ///< the drain took too long
 };
 
 } // namespace phx::protocol::server

@@ -1,5 +1,6 @@
 #include "phx/protocol/codec.hpp"
 #include "protocol/server/machine_state.hpp"
+#include "protocol/wire/rpc.hpp"
 
 #include <string>
 #include <utility>
@@ -81,6 +82,7 @@ void ServerMachine::State::hold(Session& session, Membership& member, const Fram
 void ServerMachine::State::deliver(Session& session, Membership& member, const FrameView& frame) {
     const bool stale = !is_null(frame.join_ref) && frame.join_ref->text != member.join_ref;
     if (frame.event == "phx_leave") return leave(session, member, frame);
+    if (frame.event == rpc_response_event) return take_response(session, member, frame);
     if (member.is_inbox) return deliver_inbox(session, member, frame);
     if (member.realtime) return deliver_realtime(session, member, frame);
     if (stale) return; // Phoenix 1.8: without a reply

@@ -75,6 +75,7 @@ void ServerMachine::apply(TimePoint now, MemberId id, ReplyTo message, const phx
     Session& session = *s.sessions.find(member->session);
     for (const phx::server::Action& action : actions.list)
         if (s.act(now, session, *member, message, action) == State::Verdict::ended) return;
+    s.note_promise(*member, message, actions);
 }
 
 void ServerMachine::crash(TimePoint now, MemberId id) {
@@ -119,7 +120,9 @@ std::optional<TimePoint> ServerMachine::next_timeout() const {
 std::optional<Output> ServerMachine::poll() {
     for (;;) {
         if (auto output = state_->out.poll()) {
-            if (!state_->is_moot(*output)) return output;
+            if (state_->is_moot(*output)) continue;
+            state_->note_asked(*output);
+            return output;
         } else if (!state_->replay_next()) {
             return std::nullopt;
         }

@@ -37,6 +37,7 @@ struct ServerConfig {
     /// Per channel, of pushes without a reply. Beyond it the oldest can no longer be answered, which is
     /// reported once per channel: handlers that never reply are no fault.
     std::size_t max_waiting_replies = 256;
+    std::size_t max_requests_per_channel = 256;      ///< to a client, without a response yet; one more fails
     std::size_t max_timers_per_channel = 256;        ///< of Actions::after; one more crashes the channel
     std::size_t max_presence_meta_bytes = 64u << 10; ///< of one meta as JSON; a larger one ends the channel
     std::size_t max_presence_keys_per_member = 16;   ///< of Actions::track; one more crashes the channel
@@ -110,8 +111,24 @@ public:
     /// As REST does: to the members of the public or the private room of a built-in `realtime:*` topic, or,
     /// where users serve that topic, as broadcast(). How many got it.
     std::size_t broadcast_realtime(TimePoint now, const RealtimeBroadcast&);
+    /// Asks a client that has joined the topic (protocol/wire/rpc.hpp); ends in one RequestFinished. Errors:
+    /// not_joined, buffer_full (max_requests_per_channel), and those of build_rpc_request(); of the end:
+    /// rejected (the client says so), timeout, channel_closed, disconnected.
+    Result<RequestId> request(TimePoint now, std::string_view connection_id, std::string_view topic,
+                              std::string_view method, PayloadView params, Duration timeout);
+    /// A request that nobody answers. Errors: likewise.
+    Result<void> notify(TimePoint now, std::string_view connection_id, std::string_view topic,
+                        std::string_view method, PayloadView params);
     /// Closes every session with this socket id: 1001 as Phoenix 1.8.
     void disconnect(TimePoint now, std::string_view socket_id);
+    /// Refuses joins from now on, and closes the sessions with 1012, each at a moment of its own within
+    /// `spread`. One that something accepted is still to be answered for is closed when that is done: a join,
+    /// a request to it, a push whose handler left it unanswered and asked to be called later. Who is left at
+    /// `timeout` is closed then. A second call does nothing.
+    void drain(TimePoint now, Duration spread, Duration timeout);
+    bool is_draining() const noexcept;
+    /// The drain came to its timeout.
+    bool has_cut_off() const noexcept;
     /// Closes every session with 1012, as Phoenix and Supabase do on SIGTERM.
     void close_all(TimePoint now);
 

@@ -73,20 +73,22 @@ struct Membership {
     TopicIndex topic = {};
     std::uint32_t position = 0; ///< in its topic's list, when joined
     std::uint32_t timers = 0;   ///< deadlines in the heap
+    std::uint32_t due = 0;      ///< handlers to be called that a timer or a response caused: queued
     MemberPhase phase = MemberPhase::asked;
+    Opcode params_kind = Opcode::text;
+    bool is_inbox = false;              ///< of the reserved topic, which has no pattern
+    bool has_told_of_forgotten = false; ///< that `waiting` was full
     PatternId pattern = {};
-    bool is_inbox = false;                         ///< of the reserved topic, which has no pattern
     std::unique_ptr<RealtimeMember> realtime = {}; ///< set: the built-in channel, which has no pattern
     std::unique_ptr<PendingJoin> pending = {};
     std::string join_ref = {};    ///< JSON token, as sent: what phx_close and phx_error carry
     std::string channel_ref = {}; ///< of replies and pushes: the ref of the join when it had no join_ref
     std::string params = {};
     std::size_t params_bytes = 0; ///< of the join, also where `params` is not kept
-    Opcode params_kind = Opcode::text;
-    bool has_told_of_forgotten = false; ///< that `waiting` was full
     std::string state = {};
     LateReplies waiting = {};
     std::vector<std::string> presence_keys = {};
+    std::vector<RequestId> requests = {}; ///< to this client, without a response yet
 };
 
 } // namespace phx::protocol::server

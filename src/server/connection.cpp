@@ -237,6 +237,8 @@ void Connection::respond(const HttpAnswer& http_answer, BodyPart part, AfterAnsw
 }
 
 void Connection::upgrade(UpgradeRequest request) {
+    if (shard_.is_draining())
+        return respond(draining_refusal(request.endpoint->dialect), BodyPart::send, AfterAnswer::close);
     phx::server::ConnectAnswer judged = shard_.judge(request, peer_);
     if (judged.http_status != 0) {
         return respond(refusal(judged, request.endpoint->dialect), BodyPart::send, AfterAnswer::close);

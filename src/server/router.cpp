@@ -267,6 +267,13 @@ std::string cors_headers(const HttpRequest& request, const Options& options) {
     return "access-control-allow-origin: " + std::string(request.header("origin")) + "\r\nvary: origin\r\n";
 }
 
+HttpAnswer draining_refusal(Dialect dialect) {
+    HttpAnswer answer = refusal({.http_status = 503, .body = "server draining"}, dialect);
+    answer.extra_headers =
+        "retry-after: 1\r\n"; // whoever is behind the load balancer then is not this server
+    return answer;
+}
+
 HttpAnswer refusal(const phx::server::ConnectAnswer& refused, Dialect dialect) {
     const bool is_json = protocol::validate_json(refused.body).has_value();
     if (dialect == Dialect::supabase && !is_json) {

@@ -60,6 +60,9 @@ std::string find_token(const HttpRequest&);
 /// What is added to any answer to a page of another origin, so that its browser lets it see the answer.
 std::string cors_headers(const HttpRequest&, const phx::server::Options&);
 
+/// How an upgrade is answered while the server drains.
+HttpAnswer draining_refusal(phx::server::Dialect);
+
 /// How a client that `authorize` refused is answered, in the manner of the endpoint's dialect.
 HttpAnswer refusal(const phx::server::ConnectAnswer&, phx::server::Dialect);
 

@@ -3,6 +3,7 @@
 #include "protocol/server/server_machine.hpp"
 #include "src/loop/loop_core.hpp"
 #include "src/server/origin.hpp"
+#include "src/server/prepared_handlers.hpp"
 #include "src/server/shard.hpp"
 #include "src/server/token_slot.hpp"
 
@@ -26,9 +27,7 @@ public:
     void channel(std::string pattern, Handlers handlers) {
         std::lock_guard lock(mutex_);
         if (state_ != State::new_) throw std::logic_error("channel(): the server has been started");
-        if (!handlers.intercepts.empty() && !handlers.handle_out) {
-            throw std::invalid_argument("channel(\"" + pattern + "\"): intercepts need a handle_out");
-        }
+        handlers = shell::prepared(pattern, std::move(handlers));
         patterns_.emplace_back(std::move(pattern), std::move(handlers));
     }
 
@@ -116,11 +115,41 @@ public:
                                      payload = std::move(payload), on_delivered = std::move(on_delivered)](
                                         Shard& shard) { shard.send(route, event, payload, on_delivered); });
         if (is_posted) return {.accepted = true};
-        return {.why = fail(Errc::socket_closed, "the server does not run: nobody can get a message").error};
+        return {.why = not_running().error};
     }
 
     void disconnect(Route route, std::uint16_t code) {
         post([route = std::move(route), code](Shard& shard) { shard.disconnect(route, code); });
+    }
+
+    void request(ClientRequest wanted, std::function<void(const Result<Payload>&)> done) {
+        const auto answer = std::make_shared<std::function<void(const Result<Payload>&)>>(std::move(done));
+        const auto loop = running_loop();
+        const bool is_posted = loop && loop->post([shard = shard_, wanted = std::move(wanted), answer] {
+            const auto alive = shard.lock();
+            if (!alive) return (*answer)(not_running());
+            alive->request(wanted, std::move(*answer));
+        });
+        if (!is_posted) (*answer)(not_running());
+    }
+
+    void notify(ClientRequest wanted) {
+        post([wanted = std::move(wanted)](Shard& shard) { shard.notify(wanted); });
+    }
+
+    bool drain(std::chrono::milliseconds spread, std::chrono::milliseconds timeout) {
+        const auto loop = running_loop();
+        if (!loop) return true;
+        if (loop->on_loop_thread())
+            throw std::logic_error("drain(): not inside a handler, which would wait for itself");
+        const auto done = std::make_shared<std::promise<bool>>();
+        const bool is_posted = loop->post([shard = shard_, spread, timeout, done] {
+            const auto finish = [done](bool is_in_order) { done->set_value(is_in_order); };
+            const auto alive = shard.lock();
+            if (!alive) return finish(true);
+            alive->drain(spread, timeout, finish);
+        });
+        return !is_posted || done->get_future().get();
     }
 
     /// `question(machine)`, on the server's thread; what it would give of no machine, unless there is one.
@@ -143,6 +172,11 @@ private:
     static Result<shell::TlsContext> make_tls(const TlsCertificate& certificate) {
         return shell::make_server_tls_context(certificate.cert_file, certificate.key_file,
                                               certificate.min_version);
+    }
+
+    static Failure not_running() {
+        return fail(Errc::socket_closed, "the server does not run: nobody can be reached before start() or "
+                                         "after stop()");
     }
 
     /// Null unless the server runs. Not held while somebody waits for the loop, whose handlers come here too.
@@ -178,6 +212,9 @@ void Server::channel(std::string pattern, Handlers handlers) {
 }
 Result<std::uint16_t> Server::start() { return impl_->start(); }
 Result<void> Server::set_tls(const TlsCertificate& certificate) { return impl_->set_tls(certificate); }
+bool Server::drain(std::chrono::milliseconds spread, std::chrono::milliseconds timeout) {
+    return impl_->drain(spread, timeout);
+}
 void Server::stop() { impl_->stop(); }
 void Server::broadcast(std::string topic, std::string event, Payload payload) {
     impl_->broadcast(std::move(topic), std::move(event), std::move(payload));
@@ -186,6 +223,17 @@ Delivery Server::send(Route route, std::string event, Payload payload,
                       std::function<void(std::size_t)> on_delivered) {
     return impl_->send(std::move(route), std::move(event), std::move(payload), std::move(on_delivered));
 }
+void Server::request(ClientRequest request, std::function<void(const Result<Payload>&)> done) {
+    impl_->request(std::move(request), std::move(done));
+}
+std::future<Result<Payload>> Server::request(ClientRequest request) {
+    const auto answer = std::make_shared<std::promise<Result<Payload>>>();
+    auto future = answer->get_future();
+    impl_->request(std::move(request),
+                   [answer](const Result<Payload>& result) { answer->set_value(result); });
+    return future;
+}
+void Server::notify(ClientRequest request) { impl_->notify(std::move(request)); }
 void Server::disconnect(Route route, std::uint16_t code) { impl_->disconnect(std::move(route), code); }
 
 std::vector<std::shared_ptr<const Connection>> Server::connections(const Route& route) const {

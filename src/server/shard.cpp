@@ -68,6 +68,7 @@ phx::server::Stats Counters::read() const noexcept {
     stats.frames_out = frames_out.load(relaxed);
     stats.frames_dropped = frames_dropped.load(relaxed);
     stats.slow_consumers = slow_consumers.load(relaxed);
+    stats.late_responses = late_responses.load(relaxed);
     return stats;
 }
 
@@ -250,6 +251,7 @@ void Shard::pump() {
         carry_out_later(next);
     }
     is_pumping_ = false;
+    if (machine_.sessions() == 0 || machine_.has_cut_off()) finish_drain(!machine_.has_cut_off());
     publish_sizes();
     arm_timer();
 }
@@ -293,6 +295,7 @@ void Shard::tick() {
 
 void Shard::loop_stopping() {
     acceptor_.reset();
+    finish_drain(machine_.sessions() == 0);
     stop_deadline_ = loop_.now() + options_.timeouts.stop;
     machine_.close_all(loop_.now());
     pump();

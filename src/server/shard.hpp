@@ -19,6 +19,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -33,6 +34,7 @@ struct Counters {
     std::atomic<std::uint64_t> frames_out{0};
     std::atomic<std::uint64_t> frames_dropped{0};
     std::atomic<std::uint64_t> slow_consumers{0};
+    std::atomic<std::uint64_t> late_responses{0};
 
     phx::server::Stats read() const noexcept;
 };
@@ -61,6 +63,12 @@ public:
     void send(const phx::server::Route&, std::string_view event, phx::server::PayloadView,
               const std::function<void(std::size_t)>& on_delivered);
     void disconnect(const phx::server::Route&, std::uint16_t code);
+    using AnswerHandler = std::function<void(const Result<phx::server::Payload>&)>;
+    void request(const phx::server::ClientRequest&, AnswerHandler);
+    void notify(const phx::server::ClientRequest&);
+    /// `done(true)` when every session was closed in order, `done(false)` when the rest was cut off.
+    void drain(protocol::Duration spread, protocol::Duration timeout, Function<void(bool)> done);
+    bool is_draining() const noexcept { return machine_.is_draining(); }
     const protocol::server::ServerMachine& machine() const noexcept { return machine_; }
     /// Closes every WebSocket.
     void close_all(std::uint16_t code, std::string_view reason);
@@ -121,6 +129,7 @@ private:
     void tick();
     void arm_timer();
     void publish_sizes() noexcept;
+    void finish_drain(bool is_in_order);
     void report(const Error&) noexcept;
     /// Calls what a user gave; what it throws is reported.
     template <class Callback> void call_back(const char* name, Callback&&) noexcept;
@@ -137,6 +146,9 @@ private:
     void on(const protocol::server::event::MessageIn&);
     void on(const protocol::server::event::MessageOut&);
     void on(const protocol::server::event::InfoDue&);
+    void on(const protocol::server::event::ResponseIn&);
+    void on(const protocol::server::event::RequestFinished&);
+    void on(const protocol::server::event::LateResponse&);
     void on(const protocol::server::event::Ended&);
     void on(const protocol::server::event::FrameDropped&);
 
@@ -166,7 +178,9 @@ private:
     std::unordered_map<std::string, std::shared_ptr<PollingClient>> polling_;
     std::vector<Transport*> by_slot_;
     std::vector<Later> later_;
+    std::unordered_map<protocol::server::RequestId, AnswerHandler> requests_; // that have not finished
     std::string fanout_frame_;
+    std::vector<Function<void(bool)>> drains_; // that wait for the end of the drain
     std::optional<protocol::TimePoint> stop_deadline_;
     bool is_pumping_ = false;
 };

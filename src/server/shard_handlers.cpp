@@ -94,6 +94,15 @@ void Shard::on(const event::InfoDue& due) {
                 });
 }
 
+void Shard::on(const event::ResponseIn& response) {
+    run_actions(response.member, response.pattern, {}, "handle_response",
+                [&](const phx::server::Context& context, const phx::server::Handlers& handlers) {
+                    return handlers.handle_response
+                               ? handlers.handle_response(context, response.tag, *response.answer)
+                               : phx::server::Actions{};
+                });
+}
+
 void Shard::on(const event::Ended& ended) {
     run_handler(ended.member, ended.pattern, "on_close", [](const auto& context, const auto& handlers) {
         if (handlers.on_close) handlers.on_close(context);

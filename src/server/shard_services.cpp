@@ -132,7 +132,9 @@ std::optional<HttpAnswer> Shard::refuse_caller(Service service, const HttpReques
 
 HttpAnswer Shard::serve(const ServiceRequest& wanted, const HttpExchange& exchange) {
     switch (wanted.service) {
-    case Service::ready: return HttpAnswer::json(200, R"({"status":"ready"})");
+    case Service::ready:
+        if (is_draining()) return HttpAnswer::json(503, R"({"status":"draining"})");
+        return HttpAnswer::json(200, R"({"status":"ready"})");
     case Service::metrics: {
         HttpAnswer answer = HttpAnswer::text(200, metrics_text(counters_->read()));
         answer.content_type = "text/plain; version=0.0.4; charset=utf-8";

@@ -1,6 +1,7 @@
 #include "phx/testing.hpp"
 
 #include "src/loop/loop_core.hpp"
+#include "src/server/prepared_handlers.hpp"
 #include "src/server/shard.hpp"
 #include "src/testing/scripted_peer.hpp"
 #include "src/testing/system.hpp"
@@ -94,8 +95,7 @@ struct Server::Impl {
 
 void Server::channel(std::string pattern, server::Handlers handlers) {
     if (!impl_.shard.expired()) throw std::logic_error("channel(): the server runs; stop() it first");
-    if (!handlers.intercepts.empty() && !handlers.handle_out)
-        throw std::invalid_argument("channel(\"" + pattern + "\"): intercepts need a handle_out");
+    handlers = shell::prepared(pattern, std::move(handlers));
     impl_.patterns.emplace_back(std::move(pattern), std::move(handlers));
 }
 
@@ -116,6 +116,22 @@ server::Delivery Server::send(server::Route route, std::string event, server::Pa
     return {.accepted = true};
 }
 
+void Server::request(server::ClientRequest request,
+                     std::function<void(const Result<server::Payload>&)> done) {
+    impl_.run([impl = &impl_, request = std::move(request), done = std::move(done)]() mutable {
+        if (const auto shard = impl->shard.lock()) return shard->request(request, std::move(done));
+        done(fail(Errc::socket_closed, "the server does not run"));
+    });
+}
+
+std::vector<std::shared_ptr<const server::Connection>> Server::connections(const server::Route& route) const {
+    std::vector<std::shared_ptr<const server::Connection>> found;
+    impl_.loop.call([&] {
+        if (const auto shard = impl_.shard.lock()) found = shard->machine().connections(route);
+    });
+    return found;
+}
+
 void Server::disconnect_all(std::uint16_t code, std::string reason) {
     impl_.run([impl = &impl_, code, reason = std::move(reason)] {
         impl->close_peers(code, reason);
@@ -123,6 +139,10 @@ void Server::disconnect_all(std::uint16_t code, std::string reason) {
     });
 }
 
+void Server::drain(Millis spread, Millis timeout) {
+    impl_.run(
+        [impl = &impl_, spread, timeout] { impl->running_shard().drain(spread, timeout, [](bool) {}); });
+}
 void Server::stop() {
     impl_.run([impl = &impl_] { impl->stop(); });
 }

@@ -84,6 +84,13 @@ struct Target {
     void carry_out(const server::event::MessageOut& o) {
         machine.apply(now, o.member, {}, phx::server::Actions().push(o.event, o.payload));
     }
+    void carry_out(const server::event::ResponseIn& o) {
+        machine.apply(now, o.member, {}, phx::server::Actions().push(o.tag));
+    }
+    void carry_out(const server::event::RequestFinished& o) {
+        read(*o.answer ? (*o.answer)->data : o.answer->error().message);
+    }
+    void carry_out(const server::event::LateResponse& o) { checksum += slot(o.session); }
     void carry_out(const server::event::InfoDue& o) {
         machine.apply(now, o.member, {}, phx::server::Actions().push(o.info));
     }
@@ -97,6 +104,19 @@ struct Target {
         if (flags & 4) config.record.socket_id = "user";
         sessions.push_back(machine.handle_open(now, config));
     }
+    void command(std::uint8_t what, Input& input) {
+        using phx::server::Route;
+        const std::string target = input.bytes();
+        const auto connection = machine.connection(sessions[what % sessions.size()]);
+        const std::string id = connection ? connection->id : target;
+        switch (what % 4) {
+        case 0: return machine.disconnect(now, "user");
+        case 1: machine.send(now, Route::topic(target), "news", {}); break;
+        case 2: machine.send(now, Route::connection(id), "news", phx::server::Payload::binary("x")); break;
+        default:
+            if (!machine.request(now, id, target, "method", {}, std::chrono::seconds(1))) ++checksum;
+        }
+    }
     void step(Input& input) {
         const std::uint8_t operation = input.byte(), operand = input.byte();
         if (sessions.empty() || operation % 8 == 0) return open(operand);
@@ -108,7 +128,7 @@ struct Target {
             machine.handle_timeout(now);
             break;
         case 3: machine.broadcast(now, input.bytes(), "intercepted", {}); break;
-        case 4: machine.disconnect(now, "user"); break;
+        case 4: command(operand, input); break;
         default: {
             const std::string frame = input.bytes();
             const std::vector<char> exact(frame.begin(), frame.end());

@@ -27,6 +27,12 @@ std::string frame_text(protocol::Opcode opcode, std::string_view data) {
     return opcode == protocol::Opcode::text ? std::string(data) : to_hex(data);
 }
 
+std::string answer_text(const Result<phx::server::Payload>& answer) {
+    if (answer) return "ok " + frame_text(answer->kind, answer->data);
+    const auto& detail = answer.error().detail;
+    return answer.error().code.message() + (detail ? " " + detail->reply : "");
+}
+
 std::string seconds(protocol::TimePoint t) {
     return std::to_string(std::chrono::duration_cast<std::chrono::seconds>(t.time_since_epoch()).count());
 }
@@ -103,6 +109,8 @@ void ServerDriver::drain() {
             if (on_out) answer(message->member, {}, on_out(message->event, message->payload));
         } else if (const auto* info = std::get_if<event::InfoDue>(&*output)) {
             if (on_info) answer(info->member, {}, on_info(info->info));
+        } else if (const auto* response = std::get_if<event::ResponseIn>(&*output)) {
+            if (on_response) answer(response->member, {}, on_response(response->tag, *response->answer));
         }
     }
 }
@@ -130,6 +138,11 @@ void ServerDriver::log(const server::Output& output) {
                                  std::to_string(o.code));
             } else if constexpr (std::is_same_v<T, event::FrameDropped>) {
                 lines_.push_back(name(o.session) + " dropped " + o.error.code.message());
+            } else if constexpr (std::is_same_v<T, event::RequestFinished>) {
+                lines_.push_back("request " + std::to_string(static_cast<std::uint64_t>(o.request)) + " " +
+                                 answer_text(*o.answer));
+            } else if constexpr (std::is_same_v<T, event::LateResponse>) {
+                lines_.push_back(name(o.session) + " late response");
             } else if constexpr (std::is_same_v<T, event::Ended>) {
                 lines_.push_back(std::string(machine.member(o.member)->topic) + " ended " +
                                  std::string(to_string(o.reason)));

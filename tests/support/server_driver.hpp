@@ -22,6 +22,8 @@ namespace server = protocol::server;
 ///     A < 02060361...                            a binary frame, in hexadecimal
 ///     A close 1011 / A idle since 0 s close 1002 / A dropped malformed frame
 ///     room:a ended left                          a membership of a channel
+///     request 1 ok {"n":1} / request 2 timeout   what the shell asked
+///     A late response
 class ServerDriver {
 public:
     explicit ServerDriver(server::ServerConfig config = {});
@@ -32,6 +34,8 @@ public:
         on_message;
     std::function<phx::server::Actions(std::string_view event, phx::server::PayloadView)> on_out;
     std::function<phx::server::Actions(std::string_view info)> on_info;
+    std::function<phx::server::Actions(std::string_view tag, const Result<phx::server::Payload>&)>
+        on_response;
     /// Set by a handler: it threw.
     bool threw = false;
 

@@ -3,6 +3,7 @@
 #include "phx/export.hpp"
 #include "phx/network_options.hpp"
 #include "phx/result.hpp"
+#include "phx/server/client_request.hpp"
 #include "phx/server/handlers.hpp"
 #include "phx/server/route.hpp"
 #include "phx/server/token.hpp"
@@ -12,6 +13,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <future>
 #include <memory>
 #include <optional>
 #include <span>
@@ -115,6 +117,7 @@ struct Stats {
     std::uint64_t frames_out = 0;
     std::uint64_t frames_dropped = 0; ///< malformed ones
     std::uint64_t slow_consumers = 0; ///< connections closed with 1013
+    std::uint64_t late_responses = 0; ///< to requests that are over, or that nobody asked
 };
 
 /// Whether a message is on its way.
@@ -126,8 +129,9 @@ struct Delivery {
 };
 
 /// A server for phoenix.js, realtime-js and phx, on the WebSocket paths of its endpoints; it also answers
-/// `GET /health`. It runs on a thread of its own from start() to stop(). All members are safe from any
-/// thread, except that stop() and the destructor must not be called inside a handler.
+/// `GET /health` (200 while it runs) and `GET /ready` (503 while it drains). It runs on a thread of its own
+/// from start() to stop(). All members are safe from any thread, except that stop() and the destructor must
+/// not be called inside a handler.
 ///
 ///     phx::server::Server server({.port = 4000});
 ///     server.channel("room:*", {.handle_in = [](auto&, auto event, auto payload) {
@@ -142,8 +146,9 @@ public:
     Server& operator=(const Server&) = delete;
 
     /// Serves the topics of a pattern ("room:*", "lobby"). The first pattern that matches wins. The built-in
-    /// `realtime:*` comes last, but the pattern "*" is every topic except those. Throws std::logic_error
-    /// after start(), and std::invalid_argument for `intercepts` without a handle_out.
+    /// `realtime:*` comes last, but the pattern "*" is every topic except those; none serves the reserved
+    /// `realtime:$inbox`. Throws std::logic_error after start(), and std::invalid_argument for `intercepts`
+    /// without a handle_out or an empty function in `requests` or `around`.
     void channel(std::string pattern, Handlers);
 
     /// Listens and serves; the port. A server starts once. Errors: system_failure (address in use, no
@@ -153,6 +158,15 @@ public:
     /// Connections from now on get this certificate; those that are open keep theirs. Errors: tls_failed
     /// (then nothing has changed), invalid_argument (the server runs without TLS, or does not run).
     Result<void> set_tls(const TlsCertificate&);
+    /// The graceful half of a stop; call stop() after it. From now on upgrades are refused with 503 and
+    /// `Retry-After: 1`, joins with `{"reason":"server draining"}`, and `GET /ready` is 503. Connections are
+    /// closed with 1012, each at a moment of its own within `spread`, so that their clients do not come to
+    /// another server all at once. One that something accepted is still to be answered for is closed when
+    /// that is done: a join, a request to its client, or a push whose handler has not replied but asked to be
+    /// called later (Actions::after, Actions::request). Blocks until all are closed, or until `timeout`: then
+    /// the rest is closed at once, and it returns false. Throws std::logic_error inside a handler.
+    bool drain(std::chrono::milliseconds spread = std::chrono::seconds(5),
+               std::chrono::milliseconds timeout = std::chrono::seconds(30));
     /// Closes every connection with 1012, waits for the clients' answers no longer than Timeouts::stop, and
     /// ends the thread. Idempotent.
     void stop();
@@ -179,6 +193,17 @@ public:
                   std::function<void(std::size_t count)> on_delivered = {});
     /// Closes the connections that the route names, of a topic its members.
     void disconnect(Route, std::uint16_t code = 1001);
+
+    /// Asks a client. `done` is called once, on the server's thread (on this one if the server does not run),
+    /// with the answer or why there is none. Errors: rejected (the client says so, see Error::detail),
+    /// timeout, channel_closed, disconnected, not_joined, buffer_full (256 requests of the channel wait),
+    /// invalid_argument (no method), invalid_payload (no JSON; bytes over protocol version 1), invalid_utf8,
+    /// field_too_long (a method of over 255 bytes with bytes), socket_closed (the server does not run).
+    void request(ClientRequest, std::function<void(const Result<Payload>&)> done);
+    /// The same; do not wait for it inside a handler.
+    std::future<Result<Payload>> request(ClientRequest);
+    /// A request without an answer. What fails is reported to Options::on_error.
+    void notify(ClientRequest);
 
     // ---- who is there; these wait for the server's thread, except inside handlers. Nobody and nothing
     // unless the server runs.

@@ -40,6 +40,7 @@ public:
         EXPECT_EQ(machine_.topics(), 0u);
         EXPECT_FALSE(machine_.next_timeout().has_value());
         EXPECT_TRUE(joined_.empty());
+        EXPECT_TRUE(requests_.empty()); // each has finished once
     }
 
 private:
@@ -55,6 +56,7 @@ private:
         config.max_held_frames = 3;
         config.max_waiting_replies = 4;
         config.max_timers_per_channel = 4;
+        config.max_requests_per_channel = 2;
         return config;
     }
 
@@ -66,7 +68,9 @@ private:
         if (what < 8) return close(any());
         if (what < 10) return machine_.broadcast(now_, topic(), pick(2) ? "intercepted" : "news", {});
         if (what < 11) return machine_.disconnect(now_, "user:" + std::to_string(pick(3)));
-        if (what < 15 && !late_.empty()) return answer_late();
+        if (what < 12) return send();
+        if (what < 13) return request();
+        if (what < 16 && !late_.empty()) return answer_late();
         if (what < 20) {
             now_ += std::chrono::milliseconds(pick(30'000));
             return machine_.handle_timeout(now_);
@@ -77,11 +81,37 @@ private:
         machine_.handle_frame(now_, peer, pick(12) == 0 ? Opcode::binary : Opcode::text, frame_);
     }
 
+    phx::server::Route route() {
+        using phx::server::Route;
+        const server::SessionId peer = any();
+        switch (pick(5)) {
+        case 0: return Route::all();
+        case 1: return Route::user("ada");
+        case 2: return Route::role("r" + std::to_string(pick(2)));
+        case 3: return Route::connection(machine_.connection(peer)->id);
+        default: return Route::topic(topic());
+        }
+    }
+    void send() {
+        const auto payload = pick(2) ? phx::server::Payload() : phx::server::Payload::binary("x");
+        const std::size_t count = machine_.send(now_, route(), "news", payload);
+        EXPECT_LE(count, machine_.members());
+    }
+    void request() {
+        const auto asked = machine_.request(now_, machine_.connection(any())->id, topic(), "m", {},
+                                            std::chrono::milliseconds(pick(5000)));
+        if (asked) {
+            EXPECT_TRUE(requests_.insert(*asked).second);
+        }
+    }
+
     void open() {
         server::SessionConfig config;
         config.vsn = pick(2) ? Vsn::v1 : Vsn::v2;
         config.dialect = pick(2) ? Dialect::phoenix : Dialect::supabase;
         if (pick(2)) config.record.socket_id = "user:" + std::to_string(pick(3));
+        if (pick(2)) config.record.user_id = "ada";
+        for (unsigned i = pick(3); i > 0; --i) config.record.roles.push_back("r" + std::to_string(pick(2)));
         open_[machine_.handle_open(now_, config)] = Peer{config.vsn};
     }
 
@@ -97,14 +127,15 @@ private:
     }
     std::string topic() {
         static const char* const names[] = {"room:a",        "room:b", "realtime:a", "realtime:b",
-                                            "realtime:mine", "nope",   "phoenix"};
-        return names[pick(7)];
+                                            "realtime:mine", "nope",   "phoenix",    "realtime:$inbox"};
+        return names[pick(8)];
     }
 
     std::string frame(Vsn vsn) {
         static const char* const events[] = {"phx_join", "phx_join",    "phx_leave", "broadcast",
                                              "presence", "echo",        "slow",      "stop",
                                              "crash",    "intercepted", "phx_error", "heartbeat"};
+        if (pick(20) == 0) return response(vsn);
         static const char* const payloads[] = {
             "{}",
             "null",
@@ -124,10 +155,21 @@ private:
                ",\"ref\":" + ref + "}";
     }
 
+    std::string response(Vsn vsn) {
+        const std::string id = std::to_string(
+            pick(2) && !requests_.empty() ? static_cast<std::uint64_t>(*requests_.begin()) : pick(50));
+        const std::string payload = "{\"id\":" + id + ",\"ok\":1}", name = topic();
+        if (vsn == Vsn::v2) return "[null,null,\"" + name + "\",\"rpc:response\"," + payload + "]";
+        return "{\"topic\":\"" + name + "\",\"event\":\"rpc:response\",\"payload\":" + payload +
+               ",\"ref\":null}";
+    }
+
     phx::server::Actions actions(server::ReplyTo to) {
         phx::server::Actions a;
         for (unsigned i = pick(4); i > 0; --i) {
-            switch (pick(14)) {
+            switch (pick(16)) {
+            case 14: a.send(route(), "news"); break;
+            case 15: a.request("tag", "m", {}, std::chrono::milliseconds(pick(5000))); break;
             case 0: a.ok(); break;
             case 1: a.reply_to(to, "ok"); break;
             case 2: a.push("pushed"); break;
@@ -257,6 +299,15 @@ private:
         expect_member(due.member);
         apply(due.member, {}, actions({}));
     }
+    void carry_out(const server::event::ResponseIn& response) {
+        expect_member(response.member);
+        EXPECT_EQ(response.tag, "tag");
+        apply(response.member, {}, actions({}));
+    }
+    void carry_out(const server::event::RequestFinished& finished) {
+        EXPECT_EQ(requests_.erase(finished.request), 1u);
+    }
+    void carry_out(const server::event::LateResponse& late) { expect_open(late.session); }
     void carry_out(const server::event::Ended& ended) {
         ASSERT_TRUE(machine_.member(ended.member));
         EXPECT_EQ(joined_.erase(ended.member) + delayed_.erase(ended.member), 1u); // once
@@ -288,6 +339,7 @@ private:
     std::set<server::MemberId> gone_;    ///< have ended: no handler is asked about them any more
     std::set<server::MemberId> delayed_; ///< to be accepted later, unless they end before
     std::vector<std::pair<server::MemberId, server::ReplyTo>> late_;
+    std::set<server::RequestId> requests_; ///< that have not finished
     std::string frame_;
 };
 
