@@ -69,6 +69,8 @@ public:
     void channel(std::string pattern, server::Handlers);
     /// To every member of a topic.
     void broadcast(std::string topic, std::string event, server::Payload payload = {});
+    /// As server::Server::emit_change().
+    Result<void> emit_change(server::Change);
     /// Closes every connection with this code.
     void disconnect_all(std::uint16_t code = 1012, std::string reason = {});
 

@@ -12,9 +12,11 @@
 namespace phx::protocol::server {
 
 enum class DeadlineKind : std::uint8_t {
-    idle, ///< of a session
-    join, ///< a delayed answer takes effect
-    info, ///< Actions::after
+    idle,          ///< of a session
+    join,          ///< a delayed answer takes effect
+    info,          ///< Actions::after
+    session_token, ///< of a connection expires
+    member_token,  ///< of a channel expires
 };
 
 struct Deadline {

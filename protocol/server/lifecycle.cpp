@@ -9,7 +9,8 @@
 namespace phx::protocol::server {
 
 ServerMachine::State::State(const ServerConfig& wanted)
-    : config(wanted), topics(config.hash_seed), ids(config.seed) {}
+    : config(wanted), topics(config.hash_seed), ids(config.seed),
+      history(config.hash_seed, config.max_history_bytes) {}
 
 std::string ServerMachine::State::connection_id(SessionId id) const {
     std::array<char, 16> digits{};
@@ -44,6 +45,8 @@ bool ServerMachine::State::leave_topic(Membership& member, EndReason reason) {
     member.pending.reset();
     member.waiting = {};
     if (!was_joined) return false;
+    if (!sees_presence(member.id)) --topics[member.topic].blind_members;
+    subscribers.erase(member.id);
     const MemberId moved = topics.leave(member.topic, session.vsn, member.position);
     if (moved != TopicTable::none) members.find(moved)->position = member.position;
     if (!member.realtime) out.push(event::Ended{member.id, member.pattern, reason});
@@ -71,6 +74,7 @@ void ServerMachine::State::begin_close(Session& session, std::uint16_t code, std
     if (session.phase != SessionPhase::open) return;
     session.phase = SessionPhase::closing;
     if (session.idle_timeout > Duration::zero()) add_dead(1);
+    if (std::exchange(session.has_token_deadline, false)) add_dead(1);
     out.push(act::Close{session.id, code, std::string(reason)});
     while (!session.joins.empty())
         leave_topic(*members.find(session.joins.back().member), EndReason::disconnected);
@@ -91,8 +95,10 @@ void ServerMachine::State::disconnect(std::string_view socket_id) {
     const auto found = by_socket_id.find(std::string(socket_id));
     if (found == by_socket_id.end()) return;
     const std::size_t ended_before = ended.size();
-    for (const SessionId id : found->second)
+    for (const SessionId id : found->second) {
+        tell_of_disconnect(*sessions.find(id));
         begin_close(*sessions.find(id), 1001, {}); // 1000 before Phoenix 1.8
+    }
     finish_close(ended_before);
 }
 
@@ -104,6 +110,8 @@ bool ServerMachine::State::is_moot(const Output& output) {
         id = broadcast->member;
     } else if (const auto* const info = std::get_if<event::InfoDue>(&output)) {
         id = info->member;
+    } else if (const auto* const asked = std::get_if<event::TokenAsked>(&output)) {
+        id = asked->member;
     } else {
         return false;
     }
@@ -112,7 +120,7 @@ bool ServerMachine::State::is_moot(const Output& output) {
 }
 
 bool ServerMachine::State::is_dead(const Deadline& deadline) {
-    if (deadline.kind == DeadlineKind::idle) {
+    if (deadline.kind == DeadlineKind::idle || deadline.kind == DeadlineKind::session_token) {
         const Session* const session = sessions.find(SessionId{deadline.id});
         return session == nullptr || session->phase != SessionPhase::open;
     }
@@ -154,8 +162,17 @@ void ServerMachine::State::fire(TimePoint now, Deadline deadline) {
         const TimePoint from = idle ? now : session.last_activity;
         return wait_for_idle(session, from);
     }
+    if (deadline.kind == DeadlineKind::session_token) {
+        Session& session = *sessions.find(SessionId{deadline.id});
+        session.has_token_deadline = false;
+        return end_expired(session);
+    }
     Membership& member = *members.find(MemberId{deadline.id});
     --member.timers;
+    if (deadline.kind == DeadlineKind::member_token) {
+        if (deadline.at == member.realtime->token_deadline) member.realtime->token_deadline.reset();
+        return wait_for_token(member);
+    }
     if (deadline.kind == DeadlineKind::join) {
         const phx::server::JoinAnswer answer = std::move(member.pending->answer);
         return settle(now, member, answer);

@@ -1,5 +1,6 @@
 #include "phx/server/server.hpp"
 
+#include "protocol/server/policy.hpp"
 #include "src/loop/loop_core.hpp"
 #include "src/server/shard.hpp"
 
@@ -16,7 +17,13 @@ using shell::Shard;
 
 class Server::Impl {
 public:
-    explicit Impl(Options options) : options_(std::move(options)) {}
+    explicit Impl(Options options) : options_(std::move(options)) {
+        for (const Policy& policy : options_.policies) {
+            if (!protocol::server::is_valid_pattern(policy.topic))
+                throw std::invalid_argument("the policy for \"" + policy.topic +
+                                            "\": {sub} stands for all that is between two colons");
+        }
+    }
     ~Impl() { stop(); }
 
     void channel(std::string pattern, Handlers handlers) {
@@ -80,6 +87,16 @@ public:
         });
     }
 
+    Result<void> emit_change(Change change) {
+        if (auto checked = protocol::server::check(change); !checked) return checked;
+        std::lock_guard lock(mutex_);
+        if (state_ != State::running) return {};
+        loop_->post([shard = shard_, change = std::move(change)]() mutable {
+            if (const auto alive = shard.lock()) alive->emit_change(std::move(change));
+        });
+        return {};
+    }
+
     Stats stats() const {
         Stats stats;
         stats.connections = counters_->connections.load(std::memory_order_relaxed);
@@ -116,6 +133,7 @@ void Server::stop() { impl_->stop(); }
 void Server::broadcast(std::string topic, std::string event, Payload payload) {
     impl_->broadcast(std::move(topic), std::move(event), std::move(payload));
 }
+Result<void> Server::emit_change(Change change) { return impl_->emit_change(std::move(change)); }
 Stats Server::stats() const { return impl_->stats(); }
 
 } // namespace phx::server

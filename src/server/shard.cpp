@@ -43,6 +43,12 @@ ServerConfig machine_config(LoopCore& loop, const phx::server::Options& options)
     config.node = hex(static_cast<std::uint32_t>(seeds[2]));
     config.realtime = options.realtime;
     config.max_channels_per_session = options.max_channels_per_connection;
+    config.private_only = options.private_only;
+    config.policies = options.policies;
+    config.rates = options.rates;
+    config.history = options.history;
+    config.max_history_bytes = options.max_history_bytes;
+    config.max_broadcast_bytes = options.max_broadcast_bytes;
     for (const phx::server::Endpoint& endpoint : options.endpoints) {
         config.limits.max_frame_bytes = std::max(config.limits.max_frame_bytes, endpoint.max_message_bytes);
     }
@@ -65,6 +71,7 @@ Shard::Shard(LoopCore& loop, const phx::server::Options& options, Patterns patte
              std::shared_ptr<Counters> counters)
     : loop_(loop), options_(options), counters_(std::move(counters)), machine_(machine_config(loop, options)),
       handlers_(add_patterns(machine_, std::move(patterns))), timer_(loop, [this] { tick(); }) {
+    tell_unix_time();
     deadlines_.set_duration(DeadlineKind::request, options.timeouts.request);
     deadlines_.set_duration(DeadlineKind::write, options.timeouts.write);
     deadlines_.set_duration(DeadlineKind::close, options.timeouts.close);
@@ -188,6 +195,12 @@ void Shard::broadcast(std::string_view topic, std::string_view event, phx::serve
     pump();
 }
 
+void Shard::emit_change(phx::server::Change change) {
+    if (auto emitted = machine_.emit_change(loop_.now(), std::move(change)); !emitted)
+        report(emitted.error());
+    pump();
+}
+
 void Shard::close_all(std::uint16_t code, std::string_view reason) {
     for (const auto& connection : connections_) connection->close(code, reason);
 }
@@ -241,8 +254,14 @@ void Shard::tick() {
         stop_deadline_ = protocol::TimePoint::max(); // said once; it still means that we are stopping
         for (const auto& connection : connections_) connection->kill();
     }
+    tell_unix_time(); // clocks are set
     machine_.handle_timeout(now);
     pump();
+}
+
+void Shard::tell_unix_time() {
+    const auto since_1970 = loop_.wall_clock().time_since_epoch();
+    machine_.set_unix_time(loop_.now(), std::chrono::duration_cast<std::chrono::microseconds>(since_1970));
 }
 
 void Shard::loop_stopping() {

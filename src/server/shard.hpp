@@ -48,6 +48,7 @@ public:
 
     void accept(std::unique_ptr<VirtualStream>, std::string peer);
     void broadcast(std::string_view topic, std::string_view event, phx::server::PayloadView);
+    void emit_change(phx::server::Change); // a valid one
     /// Closes every WebSocket.
     void close_all(std::uint16_t code, std::string_view reason);
     /// Closes every WebSocket with 1012; waits for their answers no longer than Timeouts::stop.
@@ -82,6 +83,7 @@ private:
     void pump();
     void carry_out_later(Later);
     void tick();
+    void tell_unix_time();
     void arm_timer();
     void publish_sizes() noexcept;
     void report(const Error&) noexcept;
@@ -96,6 +98,7 @@ private:
     void on(const protocol::server::event::MessageOut&);
     void on(const protocol::server::event::InfoDue&);
     void on(const protocol::server::event::Ended&);
+    void on(const protocol::server::event::TokenAsked&);
     void on(const protocol::server::event::FrameDropped&);
 
     /// Calls `handler(context, handlers)` for a member. False if the member is gone or the handler threw,

@@ -73,7 +73,8 @@ void Shard::on(const event::JoinAsked& asked) {
 
 void Shard::on(const event::MessageIn& message) {
     run_actions(message.member, message.pattern, message.reply_to, "handle_in",
-                [&](const phx::server::Context& context, const phx::server::Handlers& handlers) {
+                [&](phx::server::Context context, const phx::server::Handlers& handlers) {
+                    context.user_event = message.user_event;
                     if (!handlers.handle_in) throw std::logic_error("the channel has no handle_in");
                     return handlers.handle_in(context, message.event, message.payload);
                 });
@@ -92,6 +93,11 @@ void Shard::on(const event::InfoDue& due) {
                     return handlers.handle_info ? handlers.handle_info(context, due.info)
                                                 : phx::server::Actions{};
                 });
+}
+
+void Shard::on(const event::TokenAsked& asked) {
+    // Nothing here verifies tokens; ServerConfig::verifies_tokens is off.
+    machine_.answer_token(loop_.now(), asked.member, {});
 }
 
 void Shard::on(const event::Ended& ended) {

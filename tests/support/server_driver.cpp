@@ -41,7 +41,11 @@ void ServerDriver::open(const std::string& peer, protocol::Vsn vsn, server::Dial
     config.vsn = vsn;
     config.dialect = dialect;
     config.record.socket_id = std::move(socket_id);
-    const server::SessionId session = machine.handle_open(now, config);
+    open(peer, std::move(config));
+}
+
+void ServerDriver::open(const std::string& peer, server::SessionConfig config) {
+    const server::SessionId session = machine.handle_open(now, std::move(config));
     ids_[peer] = session;
     names_[session] = peer;
     drain();
@@ -102,6 +106,8 @@ void ServerDriver::drain() {
             if (on_out) answer(message->member, {}, on_out(message->event, message->payload));
         } else if (const auto* info = std::get_if<event::InfoDue>(&*output)) {
             if (on_info) answer(info->member, {}, on_info(info->info));
+        } else if (const auto* asked = std::get_if<event::TokenAsked>(&*output)) {
+            if (on_token) machine.answer_token(now, asked->member, on_token(asked->token));
         }
     }
 }

@@ -32,10 +32,13 @@ public:
         on_message;
     std::function<phx::server::Actions(std::string_view event, phx::server::PayloadView)> on_out;
     std::function<phx::server::Actions(std::string_view info)> on_info;
+    /// Without one tokens are not answered.
+    std::function<server::TokenVerdict(std::string_view token)> on_token;
     /// Set by a handler: it threw.
     bool threw = false;
 
     // ---- the peers, by name
+    void open(const std::string& name, server::SessionConfig config);
     void open(const std::string& name, protocol::Vsn vsn = protocol::Vsn::v2,
               server::Dialect dialect = server::Dialect::phoenix, std::string socket_id = {});
     void close(const std::string& name);

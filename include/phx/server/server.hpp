@@ -2,7 +2,11 @@
 
 #include "phx/export.hpp"
 #include "phx/result.hpp"
+#include "phx/server/change.hpp"
 #include "phx/server/handlers.hpp"
+#include "phx/server/history.hpp"
+#include "phx/server/policy.hpp"
+#include "phx/server/rates.hpp"
 
 #include <chrono>
 #include <cstddef>
@@ -67,7 +71,15 @@ struct Options {
     /// Judges each connect, on the server's thread. Without one everybody may connect, and then only a
     /// loopback address can be listened on.
     std::function<ConnectAnswer(const ConnectRequest&)> authorize = {};
-    bool realtime = true; ///< serve `realtime:*` with Supabase's semantics
+    bool realtime = true;              ///< serve `realtime:*` with Supabase's semantics
+    std::vector<Policy> policies = {}; ///< without any, private `realtime:*` channels are closed
+    bool private_only = false;         ///< refuses public `realtime:*` channels
+    Rates rates = {};
+    std::vector<History> history = {};         ///< without any, nothing is kept for replay
+    std::size_t max_history_bytes = 64u << 20; ///< of all topics; the oldest broadcasts go first
+    /// Of a `realtime:*` broadcast as it travels; a larger one is refused with "payload_size_exceeded" if it
+    /// waits for a reply, and dropped if not. Supabase: the same number, of Erlang's external format.
+    std::size_t max_broadcast_bytes = 3'000'500;
     std::size_t max_channels_per_connection = 100;
     std::size_t max_pending_bytes = 8u << 20; ///< that wait for one slow client; more closes it with 1013
     Timeouts timeouts = {};
@@ -99,6 +111,7 @@ struct Stats {
 ///     server.start().value();
 class PHX_API Server {
 public:
+    /// Throws std::invalid_argument for a policy whose `{sub}` does not stand between colons.
     explicit Server(Options = {});
     ~Server();
     Server(const Server&) = delete;
@@ -119,6 +132,10 @@ public:
 
     /// To every member of a topic. Ignored unless the server runs.
     void broadcast(std::string topic, std::string event, Payload payload);
+    /// To the `postgres_changes` subscribers of `realtime:*`, whose filters and columns are as with a
+    /// database. Errors: invalid_argument (no table, a row that is no JSON object). Ignored unless the server
+    /// runs.
+    Result<void> emit_change(Change);
     Stats stats() const;
 
 private:
