@@ -114,7 +114,7 @@ void ServerMachine::State::send_to(const std::vector<SessionId>& receivers, Vsn 
 
 bool ServerMachine::State::sees_presence(MemberId id) {
     const Membership& member = *members.find(id);
-    return !member.realtime || member.rights.presence;
+    return !member.realtime || (member.rights.presence && member.realtime->watches_presence);
 }
 
 bool ServerMachine::State::fan_out(Topic& topic, FrameView frame, const Membership* except,

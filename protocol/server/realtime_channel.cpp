@@ -33,6 +33,7 @@ void ServerMachine::State::join_realtime(Session& session, std::uint64_t topic_h
     member.realtime = std::make_unique<RealtimeMember>();
     member.realtime->self = request.broadcast_self;
     member.realtime->ack = request.broadcast_ack;
+    member.realtime->watches_presence = !request.is_private || request.presence_enabled;
     member.realtime->presence_key =
         request.presence_key.empty() ? ids.uuid() : std::move(request.presence_key);
     member.pending = std::make_unique<PendingJoin>();
@@ -129,7 +130,9 @@ void ServerMachine::State::answer_presence(Session& session, Membership& member,
     answer(request.action == PresenceAction::unknown ? "error" : "ok", "{}");
     if (request.action == PresenceAction::untrack) return untrack(member, key);
     std::string meta;
-    if (tracks && presence_meta(request.meta, meta)) track(member, key, meta, Repeat::ignore);
+    if (!tracks || !presence_meta(request.meta, meta)) return;
+    if (!std::exchange(member.realtime->watches_presence, true)) --topics[member.topic].blind_members;
+    track(member, key, meta, Repeat::ignore);
 }
 
 void ServerMachine::State::end_with_system(Session& session, Membership& member, std::string_view message) {

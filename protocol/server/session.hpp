@@ -72,6 +72,8 @@ struct PendingJoin {
 struct RealtimeMember {
     bool self = false;
     bool ack = false;
+    /// Supabase: in a private room only who enabled presence, or has tracked, is told who comes and goes.
+    bool watches_presence = true;
     std::string presence_key = {};
     std::vector<realtime::PostgresSubscription> subscriptions = {};
     std::shared_ptr<const phx::server::Identity> identity = {}; ///< of its own token; null: the connection's

@@ -81,6 +81,19 @@ TEST_F(Policies, PresenceIsHiddenFromWhoMayNotSeeIt) {
                                                R"({"joins":{},"leaves":{"k":{"metas":[{"phx_ref":R}]}}})")));
 }
 
+TEST_F(Policies, InAPrivateRoomPresenceComesToWhoEnabledItOrTracks) {
+    d.join("A", "room", with_presence);
+    d.open("B", RealtimeDriver::session("b", {"member"}));
+    d.join("B", "room", R"({"private":true,"presence":{"key":"b"}})");
+    const std::string joins = R"({"joins":{"k":{"metas":[{"phx_ref":R}]}},"leaves":{}})";
+    EXPECT_THAT(d.push("A", "room", "presence", R"({"event":"track"})"),
+                ElementsAre(d.replied("A", "room", "ok"), d.copy("A", "room", "presence_diff", joins)));
+    EXPECT_THAT(d.push("B", "room", "presence", R"({"event":"track"})"),
+                ElementsAre(d.replied("B", "room", "ok"),
+                            d.copy("A,B", "room", "presence_diff",
+                                   R"({"joins":{"b":{"metas":[{"phx_ref":R}]}},"leaves":{}})")));
+}
+
 TEST_F(Policies, ADiffThatNobodyMaySeeIsNotSent) {
     d.join("R", "room", with_presence);
     d.join("A", "room", with_presence);
