@@ -7,6 +7,7 @@
 #include <deque>
 #include <map>
 #include <memory>
+#include <optional>
 #include <regex>
 #include <stdexcept>
 #include <utility>
@@ -70,30 +71,61 @@ bool is_presence_diff(const json& event) {
 class Player {
 public:
     Player(const Scenario& scenario, const Table& table)
-        : scenario_(scenario), table_(table), machine_(config()), began_ms_(began_at_ms(scenario)) {
-        machine_.set_unix_time(now_, milliseconds(began_ms_));
+        : scenario_(scenario), table_(table), began_ms_(began_at_ms(scenario)) {
+        start(config());
     }
 
     std::string run() try {
         for (const Step& step : scenario_.steps) {
             pass_time(step);
+            if (step.line.value("note", "").starts_with("== ")) begin_part(step.line["note"]);
+            if (!is_played_) continue;
             if (step.sender == Sender::client) play(step);
             if (step.sender == Sender::server) compare(step);
         }
-        for (const auto& [name, peer] : peers_)
-            if (!peer.said.empty())
-                fail("connection " + name + ": more than was recorded: " + peer.said[0].dump());
+        check_silence();
         return "";
     } catch (const std::exception& error) {
         return std::string(error.what()) + "\ntranscript:\n" + transcript_;
     }
 
 private:
+    void start(const protocol::server::ServerConfig& config) {
+        machine_.emplace(config);
+        machine_->set_unix_time(now_, milliseconds(began_ms_));
+    }
+
+    void check_silence() const {
+        for (const auto& [name, peer] : peers_)
+            if (!peer.said.empty())
+                fail("connection " + name + ": more than was recorded: " + peer.said[0].dump());
+    }
+
+    /// The recording of limits has parts, each with limits and connections of its own. Those of which the
+    /// machine knows nothing, or which Supabase judges by averages, are left out.
+    void begin_part(const std::string& title) {
+        check_silence();
+        peers_.clear();
+        names_.clear();
+        protocol::server::ServerConfig changed = config();
+        is_played_ = true;
+        if (title == "== max_payload_size_in_kb=1") {
+            changed.max_broadcast_bytes = changed.max_presence_meta_bytes = 1500;
+        } else if (title == "== max_channels_per_client=2") {
+            changed.max_channels_per_session = 2;
+        } else if (title == "== private_only") {
+            changed.private_only = true;
+        } else {
+            is_played_ = false;
+        }
+        start(changed);
+    }
+
     void pass_time(const Step& step) {
         const protocol::TimePoint end{milliseconds(static_cast<std::int64_t>(step.at_ms))};
-        while (machine_.next_timeout() && *machine_.next_timeout() <= end) {
-            now_ = std::max(now_, *machine_.next_timeout());
-            machine_.handle_timeout(now_);
+        while (machine_->next_timeout() && *machine_->next_timeout() <= end) {
+            now_ = std::max(now_, *machine_->next_timeout());
+            machine_->handle_timeout(now_);
             drain();
         }
         now_ = std::max(now_, end);
@@ -110,7 +142,7 @@ private:
         } else if (step.kind == "frame") {
             const std::string payload = payload_of(step);
             const Opcode opcode = step.line["opcode"] == "text" ? Opcode::text : Opcode::binary;
-            machine_.handle_frame(now_, peer->second.session, opcode, payload);
+            machine_->handle_frame(now_, peer->second.session, opcode, payload);
             drain();
         }
     }
@@ -126,7 +158,7 @@ private:
         session.vsn = url.find("vsn=2") != url.npos ? Vsn::v2 : Vsn::v1;
         static_cast<phx::server::Identity&>(session.record) = identity_of(claims);
         session.token_expires_at = when(claims.at("exp"));
-        Peer& peer = peers_[step.connection] = Peer{machine_.handle_open(now_, session)};
+        Peer& peer = peers_[step.connection] = Peer{machine_->handle_open(now_, session)};
         names_[peer.session] = step.connection;
     }
 
@@ -142,15 +174,15 @@ private:
             if (message.value("private", false)) continue;
             const json payload = {
                 {"type", "broadcast"}, {"event", message["event"]}, {"payload", message["payload"]}};
-            machine_.broadcast(now_, "realtime:" + message["topic"].get<std::string>(), "broadcast",
-                               {Opcode::text, payload.dump()});
+            machine_->broadcast(now_, "realtime:" + message["topic"].get<std::string>(), "broadcast",
+                                {Opcode::text, payload.dump()});
             drain();
         }
     }
 
     void end(Peer& peer) {
         if (!std::exchange(peer.is_open, false)) return;
-        machine_.handle_closed(now_, peer.session);
+        machine_->handle_closed(now_, peer.session);
         drain();
     }
 
@@ -177,7 +209,7 @@ private:
     }
 
     void drain() {
-        while (const auto output = machine_.poll()) {
+        while (const auto output = machine_->poll()) {
             if (const auto* send = std::get_if<act::Send>(&*output)) {
                 say(send->session, send->opcode, send->data);
             } else if (const auto* fanout = std::get_if<act::Fanout>(&*output)) {
@@ -188,7 +220,7 @@ private:
                 peer_of(idle->session).said.push_back({{"close", idle->code}, {"reason", ""}});
                 closing_.push_back(idle->session);
             } else if (const auto* asked = std::get_if<event::TokenAsked>(&*output)) {
-                machine_.answer_token(now_, asked->member, judge(asked->token));
+                machine_->answer_token(now_, asked->member, judge(asked->token));
             }
         }
         for (const SessionId session : std::exchange(closing_, {})) end(peer_of(session));
@@ -211,7 +243,7 @@ private:
             return end(peer);
         }
         if (step.line.value("opcode", "") == "pong")
-            return machine_.handle_activity(now_, peer.session); // to a ping that was not recorded
+            return machine_->handle_activity(now_, peer.session); // to a ping that was not recorded
         const Difference* const difference = table_.find(scenario_.name, step.seq);
         const std::vector<json> wanted =
             difference ? difference->ours : std::vector<json>{conformance::event_of(step)};
@@ -235,12 +267,13 @@ private:
 
     const Scenario& scenario_;
     const Table& table_;
-    protocol::server::ServerMachine machine_;
+    std::optional<protocol::server::ServerMachine> machine_{};
     std::int64_t began_ms_;
     protocol::TimePoint now_{};
     std::map<std::string, Peer> peers_{};
     std::map<SessionId, std::string> names_{};
     std::vector<SessionId> closing_{};
+    bool is_played_ = true;
     EventComparer comparer_{};
     std::string transcript_{};
 };
