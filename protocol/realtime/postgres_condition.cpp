@@ -217,15 +217,15 @@ bool is(const PostgresCondition& condition, bool is_null, const PostgresValue& v
 bool compares(const PostgresCondition& condition, TypeClass type, const std::string& value) {
     const Order order = compare(type, value, condition.value);
     switch (condition.comparison) {
-    case Operator::eq: return order == 0;
-    case Operator::neq: return order < 0 || order > 0;
-    case Operator::lt: return order < 0;
-    case Operator::lte: return order <= 0;
-    case Operator::gt: return order > 0;
-    case Operator::gte: return order >= 0;
+    case Operator::eq: return std::is_eq(order);
+    case Operator::neq: return std::is_lt(order) || std::is_gt(order);
+    case Operator::lt: return std::is_lt(order);
+    case Operator::lte: return std::is_lteq(order);
+    case Operator::gt: return std::is_gt(order);
+    case Operator::gte: return std::is_gteq(order);
     case Operator::in:
         return std::any_of(condition.list.begin(), condition.list.end(),
-                           [&](const std::string& one) { return compare(type, value, one) == 0; });
+                           [&](const std::string& one) { return std::is_eq(compare(type, value, one)); });
     default: return condition.pattern && condition.pattern->matches(value);
     }
 }
@@ -233,7 +233,7 @@ bool compares(const PostgresCondition& condition, TypeClass type, const std::str
 /// Whether the filter's text is of the type at all.
 bool fits(const PostgresCondition& condition, TypeClass type) {
     if (condition.pattern || type == TypeClass::text || type == TypeClass::uuid) return true;
-    const auto valid = [type](const std::string& text) { return compare(type, text, text) == 0; };
+    const auto valid = [type](const std::string& text) { return std::is_eq(compare(type, text, text)); };
     return condition.comparison == Operator::in
                ? std::all_of(condition.list.begin(), condition.list.end(), valid)
                : valid(condition.value);
@@ -262,7 +262,7 @@ bool holds(const PostgresCondition& condition, PostgresValue value) {
     const TypeClass type = class_of(value.type);
     if (condition.comparison == Operator::isdistinct) {
         if (!fits(condition, type)) return false;
-        const bool distinct = is_null || compare(type, text_of(value.json), condition.value) != 0;
+        const bool distinct = is_null || !std::is_eq(compare(type, text_of(value.json), condition.value));
         return distinct != condition.negated;
     }
     if (is_null || !fits(condition, type)) return false;

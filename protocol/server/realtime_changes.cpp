@@ -143,14 +143,8 @@ private:
     const Names& select_;
 };
 
-/// Those who get the same frame.
-struct Audience {
-    Vsn vsn;
-    TopicIndex topic;
-    Names select;
-    std::string ids;
-    auto operator<=>(const Audience&) const = default;
-};
+/// Those who get the same frame: version, topic, selected columns, ids.
+using Audience = std::tuple<Vsn, TopicIndex, Names, std::string>;
 
 bool is_object(std::string_view text) { return validate_json(text) && realtime::is_json_object(text); }
 
@@ -181,13 +175,14 @@ void ServerMachine::State::emit(const Change& change) {
             audiences[{vsn, member.topic, select, std::move(list)}].push_back(member.session);
     }
     for (const auto& [audience, receivers] : audiences) {
+        const auto& [vsn, topic, select, list] = audience;
         const std::string payload =
-            "{\"data\":" + ChangeWriter(change, audience.select).data() + ",\"ids\":[" + audience.ids + "]}";
+            "{\"data\":" + ChangeWriter(change, select).data() + ",\"ids\":[" + list + "]}";
         FrameView frame;
-        frame.topic = topics[audience.topic].name;
+        frame.topic = topics[topic].name;
         frame.event = "postgres_changes";
         frame.payload = payload;
-        send_to(receivers, audience.vsn, frame);
+        send_to(receivers, vsn, frame);
     }
 }
 
