@@ -76,6 +76,8 @@ public:
     void request(server::ClientRequest, std::function<void(const Result<server::Payload>&)> done);
     /// Who is there, to know whom to ask; as server::Server::connections().
     std::vector<std::shared_ptr<const server::Connection>> connections(const server::Route&) const;
+    /// As server::Server::emit_change().
+    Result<void> emit_change(server::Change);
     /// Closes every connection with this code.
     void disconnect_all(std::uint16_t code = 1012, std::string reason = {});
 

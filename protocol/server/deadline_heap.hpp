@@ -12,12 +12,14 @@
 namespace phx::protocol::server {
 
 enum class DeadlineKind : std::uint8_t {
-    idle,      ///< of a session
-    join,      ///< a delayed answer takes effect
-    info,      ///< Actions::after
-    request,   ///< of the server to a client: its response is awaited no longer
-    drain,     ///< of a session: it is closed, unless it is busy
-    drain_end, ///< of all
+    idle,          ///< of a session
+    join,          ///< a delayed answer takes effect
+    info,          ///< Actions::after
+    request,       ///< of the server to a client: its response is awaited no longer
+    session_token, ///< of a connection expires
+    member_token,  ///< of a channel expires
+    drain,         ///< of a session: it is closed, unless it is busy
+    drain_end,     ///< of all
 };
 
 struct Deadline {

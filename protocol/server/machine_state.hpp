@@ -1,6 +1,7 @@
 #pragma once
 
 #include "protocol/server/deadline_heap.hpp"
+#include "protocol/server/history_store.hpp"
 #include "protocol/server/output_queue.hpp"
 #include "protocol/server/presence_tracker.hpp"
 #include "protocol/server/registry.hpp"
@@ -14,6 +15,7 @@
 #include <cstdint>
 #include <deque>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -64,8 +66,15 @@ struct ServerMachine::State {
     bool push(Session&, const Membership&, std::string_view event, PayloadView);
     void end_frame(Session&, std::string_view topic, JsonToken join_ref, std::string_view event,
                    std::string_view json);
-    bool fan_out(Topic&, FrameView, const Membership* except);
     bool fan_out(Vsn, std::span<const SessionId>, std::optional<std::uint32_t> skipped, const FrameView&);
+    enum class Receivers : std::uint8_t { everybody, those_who_see_presence };
+    bool fan_out(Topic&, FrameView, const Membership* except, Receivers = Receivers::everybody);
+    /// To sessions of one version.
+    void send_to(const std::vector<SessionId>&, Vsn, const FrameView&);
+    bool sees_presence(MemberId);
+    void fan_out_presence(Topic&, std::string_view diff);
+    void push_system(Session&, const Membership&, std::string_view status, std::string_view extension,
+                     std::string_view message);
     /// Intercepted events become questions, one per receiver.
     bool broadcast(Topic&, std::string_view event, PayloadView, const Membership* except);
 
@@ -78,6 +87,9 @@ struct ServerMachine::State {
     void deliver(Session&, Membership&, const FrameView&);
     void leave(Session&, Membership&, const FrameView&);
     void tell_of_forgotten(const Session&, Membership&);
+
+    void take_user_broadcast(Session&, Membership&, const FrameView&);
+    void ask_handler(Session&, Membership&, const FrameView&, PayloadView, std::string_view user_event);
 
     // ---- joining
     void join(Session&, std::uint64_t topic_hash, const FrameView&);
@@ -153,10 +165,41 @@ struct ServerMachine::State {
     // ---- realtime: the built-in channel
     void join_realtime(Session&, std::uint64_t topic_hash, const FrameView&,
                        std::optional<std::string> replaced);
+    /// Goes on with a join whose token, if it had one, is good.
+    void admit_realtime(Session&, Membership&);
+    void begin_realtime(Session&, Membership&, const realtime::JoinRequest&);
     void deliver_realtime(Session&, Membership&, const FrameView&);
     void relay(Session&, Membership&, const FrameView&);
     void answer_presence(Session&, Membership&, const FrameView&);
-    void end_over_meta_limit(Session&, Membership&);
+    bool may_call_presence(Session&, Membership&);
+    /// As Supabase: no reply, a system event that says why, and the channel is closed.
+    void end_with_system(Session&, Membership&, std::string_view message);
+    void tell_of_disconnect(Session&);
+
+    // ---- realtime_tokens: who the members are
+    const phx::server::Identity& identity(const Session&, const Membership&) const;
+    bool token_has_expired(const Session&, const Membership&) const;
+    void judge(const Session&, Membership&);
+    void ask_about_token(Membership&, std::string_view token);
+    void receive_token(Membership&, const FrameView&);
+    void renew_token(Session&, Membership&, TokenVerdict);
+    void wait_for_token(Membership&);
+    void end_expired(Session&);
+
+    // ---- realtime_limits
+    bool may_push(Session&, Membership&, const FrameView&);
+    bool may_join(Session&, const FrameView&, bool built_in);
+
+    // ---- realtime_history
+    const phx::server::History* history_rule(const Topic&) const;
+    /// Relays a broadcast that is kept, with its id.
+    void relay_kept(Topic&, const phx::server::History&, FrameView copy, const Membership* except);
+    void replay_history(Session&, const Membership&, const realtime::JoinRequest&);
+    std::int64_t unix_ms() const;
+
+    // ---- realtime_changes
+    void subscribe(Session&, Membership&, const realtime::JoinRequest&);
+    void emit(const phx::server::Change&);
 
     // ---- lifecycle
     std::string connection_id(SessionId) const;
@@ -206,7 +249,11 @@ struct ServerMachine::State {
     std::unordered_map<RequestId, Request> requests;
     std::uint64_t last_request = 0;
     bool is_draining = false;
-    bool has_cut_off = false; ///< the drain took too long
+    bool has_cut_off = false;  ///< the drain took too long
+    TimePoint time = {};       ///< of the call at hand
+    Duration unix_offset = {}; ///< to `time`, for the time since 1970
+    HistoryStore history;
+    std::set<MemberId> subscribers; ///< of postgres_changes
 };
 
 } // namespace phx::protocol::server

@@ -77,6 +77,7 @@ struct MessageIn {
     ReplyTo reply_to;
     std::string_view event;
     PayloadView payload;
+    std::string_view user_event = {}; ///< Context::user_event
 };
 /// A broadcast of an intercepted event, once per receiver: answer with apply() or crash().
 struct MessageOut {
@@ -114,6 +115,11 @@ struct Ended {
     PatternId pattern;
     EndReason reason;
 };
+/// A token that a join or an access_token event came with: answer with answer_token().
+struct TokenAsked {
+    MemberId member;
+    std::string_view token;
+};
 /// A frame of the peer that could not be read, or (Origin::local, buffer_full) that can no longer be
 /// answered.
 struct FrameDropped {
@@ -122,8 +128,9 @@ struct FrameDropped {
 };
 } // namespace event
 
-using Output = std::variant<act::Send, act::Fanout, act::Close, act::CloseIfIdle, event::JoinAsked,
-                            event::MessageIn, event::MessageOut, event::InfoDue, event::ResponseIn,
-                            event::RequestFinished, event::LateResponse, event::Ended, event::FrameDropped>;
+using Output =
+    std::variant<act::Send, act::Fanout, act::Close, act::CloseIfIdle, event::JoinAsked, event::MessageIn,
+                 event::MessageOut, event::InfoDue, event::ResponseIn, event::RequestFinished,
+                 event::LateResponse, event::Ended, event::TokenAsked, event::FrameDropped>;
 
 } // namespace phx::protocol::server

@@ -3,11 +3,16 @@
 #include "phx/protocol/codec.hpp"
 #include "phx/result.hpp"
 #include "phx/server/actions.hpp"
+#include "phx/server/change.hpp"
 #include "phx/server/connection.hpp"
+#include "phx/server/history.hpp"
+#include "phx/server/policy.hpp"
+#include "phx/server/rates.hpp"
 #include "phx/server/route.hpp"
 #include "phx/server/topic_count.hpp"
 #include "protocol/server/outputs.hpp"
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -42,6 +47,27 @@ struct ServerConfig {
     std::size_t max_presence_meta_bytes = 64u << 10; ///< of one meta as JSON; a larger one ends the channel
     std::size_t max_presence_keys_per_member = 16;   ///< of Actions::track; one more crashes the channel
     Limits limits = {};
+
+    // ---- what only `realtime:*` has, but for the policies
+    bool verifies_tokens = false; ///< asks event::TokenAsked; otherwise tokens of channels are ignored
+    bool private_only = false;    ///< refuses public channels
+    std::vector<phx::server::Policy> policies = {};
+    phx::server::Rates rates = {};
+    std::vector<phx::server::History> history = {};
+    std::size_t max_history_bytes = 64u << 20; ///< of all topics
+    /// Of a broadcast's payload as it travels, so mostly JSON. Supabase: 3000 kB and 500 bytes, counted in
+    /// Erlang's external format.
+    std::size_t max_broadcast_bytes = 3'000'500;
+    std::size_t max_metas_per_topic = 100'000;       ///< of presence, of any topic
+    std::size_t max_subscriptions_per_channel = 100; ///< entries of postgres_changes
+};
+
+/// What a token is worth.
+struct TokenVerdict {
+    std::shared_ptr<const phx::server::Identity> identity = {}; ///< null: refused
+    std::optional<TimePoint> expires_at = {};
+    std::string join_reason = {};    ///< of a refused one: "InvalidJWTToken: Token has expired 5 seconds ago"
+    std::string system_message = {}; ///< likewise: "Token has expired 5 seconds ago"
 };
 
 struct SessionConfig {
@@ -66,6 +92,8 @@ struct RealtimeBroadcast {
     bool is_private = false;
     Form form = Form::text;
 };
+/// What is wrong with a change, for ServerMachine::emit_change(). Errors: invalid_argument.
+Result<void> check(const phx::server::Change&);
 
 /// The whole server without its sockets, for one loop: sessions, topics, presence, `realtime:*`.
 ///
@@ -98,10 +126,14 @@ public:
     /// `message`: what the question was about, so that Actions::reply answers it; ReplyTo{} if it was no
     /// push.
     void apply(TimePoint now, MemberId, ReplyTo message, const phx::server::Actions&);
+    void answer_token(TimePoint now, MemberId, TokenVerdict);
     /// The handler threw: phx_error to the client, the membership ends.
     void crash(TimePoint now, MemberId);
 
     // ---- commands
+    /// What a calendar says now, since 1970: for the times of history and changes. Without it `now` counts
+    /// from there.
+    void set_unix_time(TimePoint now, std::chrono::microseconds since_1970);
     void broadcast(TimePoint now, std::string_view topic, std::string_view event, PayloadView);
     /// To the members of a topic, or to the inboxes of the connections that the route names: how many get it.
     /// Nobody does what it cannot be encoded for: bytes over v1, an event of over 255 bytes with them.
@@ -119,7 +151,10 @@ public:
     /// A request that nobody answers. Errors: likewise.
     Result<void> notify(TimePoint now, std::string_view connection_id, std::string_view topic,
                         std::string_view method, PayloadView params);
-    /// Closes every session with this socket id: 1001 as Phoenix 1.8.
+    /// A row changed: to those who subscribed to it. Errors: invalid_argument.
+    Result<void> emit_change(TimePoint now, phx::server::Change);
+    /// Closes every session with this socket id: 1001 as Phoenix 1.8. Channels of `realtime:*` are told
+    /// "Server requested disconnect" before.
     void disconnect(TimePoint now, std::string_view socket_id);
     /// Refuses joins from now on, and closes the sessions with 1012, each at a moment of its own within
     /// `spread`. One that something accepted is still to be answered for is closed when that is done: a join,

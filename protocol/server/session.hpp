@@ -1,7 +1,11 @@
 #pragma once
 
+#include "protocol/realtime/join_request.hpp"
+#include "protocol/realtime/postgres_subscription.hpp"
 #include "protocol/server/late_replies.hpp"
 #include "protocol/server/outputs.hpp"
+#include "protocol/server/policy.hpp"
+#include "protocol/server/rate_meter.hpp"
 #include "protocol/server/registry.hpp"
 #include "protocol/server/server_machine.hpp"
 
@@ -25,15 +29,22 @@ struct JoinEntry {
 /// `open` until an order to close it was given; then it gets no output and its frames are ignored.
 enum class SessionPhase : std::uint8_t { open, closing };
 
+struct SessionRates {
+    RateMeter messages = {};
+    RateMeter joins = {};
+};
+
 struct Session {
     SessionId id = {};
     Vsn vsn = Vsn::v2;
     Dialect dialect = Dialect::phoenix;
     SessionPhase phase = SessionPhase::open;
+    bool has_token_deadline = false; ///< in the heap
     Duration idle_timeout = {};
     TimePoint last_activity = {};
     std::shared_ptr<const phx::server::Connection> connection = {};
     std::optional<TimePoint> token_expires_at = {};
+    std::unique_ptr<SessionRates> rates = {}; ///< where they are limited
     std::vector<JoinEntry> joins = {};
     std::vector<Registry::Entry> registered = {}; ///< while it is open
     MemberId inbox = {};                          ///< its membership of the inbox; zero: none
@@ -57,13 +68,22 @@ struct PendingJoin {
     std::vector<HeldFrame> held = {};
     std::size_t held_bytes = 0;
     phx::server::JoinAnswer answer = {}; ///< of a delayed one
+    realtime::JoinRequest request = {};  ///< of the built-in channel
 };
 
 /// What only a member of the built-in `realtime:*` needs.
 struct RealtimeMember {
     bool self = false;
     bool ack = false;
+    /// Supabase: in a private room only who enabled presence, or has tracked, is told who comes and goes.
+    bool watches_presence = true;
     std::string presence_key = {};
+    std::vector<realtime::PostgresSubscription> subscriptions = {};
+    std::shared_ptr<const phx::server::Identity> identity = {}; ///< of its own token; null: the connection's
+    std::optional<TimePoint> token_expires_at = {};             ///< of its own token
+    std::optional<TimePoint> token_deadline = {};               ///< the earliest in the heap
+    std::optional<std::uint64_t> token_hash = {};               ///< of the last token: it comes often
+    RateMeter presence_rate = {};
 };
 
 /// One channel of one connection.
@@ -79,6 +99,7 @@ struct Membership {
     bool is_inbox = false;              ///< of the reserved topic, which has no pattern
     bool has_told_of_forgotten = false; ///< that `waiting` was full
     PatternId pattern = {};
+    Rights rights = {};
     std::unique_ptr<RealtimeMember> realtime = {}; ///< set: the built-in channel, which has no pattern
     std::unique_ptr<PendingJoin> pending = {};
     std::string join_ref = {};    ///< JSON token, as sent: what phx_close and phx_error carry

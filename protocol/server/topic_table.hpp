@@ -35,6 +35,9 @@ struct Topic {
     std::uint32_t uses = 0;                ///< memberships that point here, unsettled and ended ones too
     std::array<MemberList, 2> lists = {};
     std::unique_ptr<PresenceTracker> presence = {};
+    std::size_t blind_members = 0; ///< that may not see who is present
+    RateMeter message_rate = {};
+    RateMeter presence_rate = {};
 
     MemberList& list(Vsn vsn) noexcept { return lists[static_cast<std::size_t>(vsn)]; }
     std::size_t size() const noexcept { return lists[0].members.size() + lists[1].members.size(); }

@@ -1,5 +1,6 @@
 #include "phx/server/server.hpp"
 
+#include "protocol/server/policy.hpp"
 #include "protocol/server/server_machine.hpp"
 #include "src/loop/loop_core.hpp"
 #include "src/server/origin.hpp"
@@ -21,7 +22,13 @@ using Machine = protocol::server::ServerMachine;
 
 class Server::Impl {
 public:
-    explicit Impl(Options options) : options_(std::move(options)) {}
+    explicit Impl(Options options) : options_(std::move(options)) {
+        for (const Policy& policy : options_.policies) {
+            if (!protocol::server::is_valid_pattern(policy.topic))
+                throw std::invalid_argument("the policy for \"" + policy.topic +
+                                            "\": {sub} stands for all that is between two colons");
+        }
+    }
     ~Impl() { stop(); }
 
     void channel(std::string pattern, Handlers handlers) {
@@ -103,6 +110,12 @@ public:
     void broadcast(std::string topic, std::string event, Payload payload) {
         post([topic = std::move(topic), event = std::move(event),
               payload = std::move(payload)](Shard& shard) { shard.broadcast(topic, event, payload); });
+    }
+
+    Result<void> emit_change(Change change) {
+        if (auto checked = protocol::server::check(change); !checked) return checked;
+        post([change = std::move(change)](Shard& shard) mutable { shard.emit_change(std::move(change)); });
+        return {};
     }
 
     Result<void> set_tokens(const TokenOptions& tokens) { return tokens_->set(tokens); }
@@ -254,6 +267,7 @@ std::vector<TopicCount> Server::topics(std::string_view after, std::size_t limit
     return impl_->ask([&](const Machine& machine) { return machine.topics(after, limit); });
 }
 Result<void> Server::set_tokens(const TokenOptions& tokens) { return impl_->set_tokens(tokens); }
+Result<void> Server::emit_change(Change change) { return impl_->emit_change(std::move(change)); }
 Stats Server::stats() const { return impl_->stats(); }
 
 } // namespace phx::server

@@ -39,7 +39,14 @@ ServerConfig machine_config(LoopCore& loop, const phx::server::Options& options)
     config.hash_seed = seeds[1]; // presence refs publish the other one
     config.node = hex(static_cast<std::uint32_t>(seeds[2]));
     config.realtime = options.realtime;
+    config.verifies_tokens = true;
     config.max_channels_per_session = options.max_channels_per_connection;
+    config.private_only = options.private_only;
+    config.policies = options.policies;
+    config.rates = options.rates;
+    config.history = options.history;
+    config.max_history_bytes = options.max_history_bytes;
+    config.max_broadcast_bytes = options.max_broadcast_bytes;
     for (const phx::server::Endpoint& endpoint : options.endpoints) {
         config.limits.max_frame_bytes = std::max(config.limits.max_frame_bytes, endpoint.max_message_bytes);
     }
@@ -77,6 +84,7 @@ Shard::Shard(LoopCore& loop, const phx::server::Options& options, Patterns patte
     : loop_(loop), options_(options), tokens_(std::move(tokens)), counters_(std::move(counters)),
       machine_(machine_config(loop, options)), handlers_(add_patterns(machine_, std::move(patterns))),
       timer_(loop, [this] { tick(); }) {
+    tell_unix_time();
     deadlines_.set_duration(DeadlineKind::request, options.timeouts.request);
     deadlines_.set_duration(DeadlineKind::write, options.timeouts.write);
     deadlines_.set_duration(DeadlineKind::close, options.timeouts.close);
@@ -196,10 +204,7 @@ void Shard::open_session(Transport& transport, ConnectAttempt attempt, const std
     config.record.params = std::move(attempt.params);
     config.record.peer = peer;
     config.record.connected_at = loop_.wall_clock();
-    if (const auto expires_at = config.record.expires_at) {
-        const auto left = std::chrono::duration_cast<protocol::Duration>(*expires_at - loop_.wall_clock());
-        config.token_expires_at = protocol::after(loop_.now(), left);
-    }
+    if (config.record.expires_at) config.token_expires_at = loop_time(*config.record.expires_at);
     const SessionId session = machine_.handle_open(loop_.now(), std::move(config));
     if (slot(session) >= by_slot_.size()) by_slot_.resize(slot(session) + std::size_t{1});
     by_slot_[slot(session)] = &transport;
@@ -231,6 +236,12 @@ std::vector<PollingClient*> Shard::polling_clients() const {
     std::vector<PollingClient*> clients;
     for (const auto& [token, client] : polling_) clients.push_back(client.get());
     return clients;
+}
+
+void Shard::emit_change(phx::server::Change change) {
+    if (auto emitted = machine_.emit_change(loop_.now(), std::move(change)); !emitted)
+        report(emitted.error());
+    pump();
 }
 
 void Shard::close_all(std::uint16_t code, std::string_view reason) {
@@ -289,8 +300,19 @@ void Shard::tick() {
         stop_deadline_ = protocol::TimePoint::max(); // said once; it still means that we are stopping
         for (const auto& connection : connections_) connection->kill();
     }
+    tell_unix_time(); // clocks are set
     machine_.handle_timeout(now);
     pump();
+}
+
+protocol::TimePoint Shard::loop_time(std::chrono::system_clock::time_point time) const noexcept {
+    const auto left = std::chrono::duration_cast<protocol::Duration>(time - loop_.wall_clock());
+    return protocol::after(loop_.now(), left);
+}
+
+void Shard::tell_unix_time() {
+    const auto since_1970 = loop_.wall_clock().time_since_epoch();
+    machine_.set_unix_time(loop_.now(), std::chrono::duration_cast<std::chrono::microseconds>(since_1970));
 }
 
 void Shard::loop_stopping() {

@@ -70,6 +70,7 @@ public:
     void drain(protocol::Duration spread, protocol::Duration timeout, Function<void(bool)> done);
     bool is_draining() const noexcept { return machine_.is_draining(); }
     const protocol::server::ServerMachine& machine() const noexcept { return machine_; }
+    void emit_change(phx::server::Change); // a valid one
     /// Closes every WebSocket.
     void close_all(std::uint16_t code, std::string_view reason);
     /// Closes every WebSocket with 1012; waits for their answers no longer than Timeouts::stop.
@@ -127,6 +128,9 @@ private:
     void pump();
     void carry_out_later(Later);
     void tick();
+    void tell_unix_time();
+    protocol::TimePoint loop_time(std::chrono::system_clock::time_point) const noexcept;
+    protocol::server::TokenVerdict judge_token(protocol::server::MemberId, std::string_view token);
     void arm_timer();
     void publish_sizes() noexcept;
     void finish_drain(bool is_in_order);
@@ -150,6 +154,7 @@ private:
     void on(const protocol::server::event::RequestFinished&);
     void on(const protocol::server::event::LateResponse&);
     void on(const protocol::server::event::Ended&);
+    void on(const protocol::server::event::TokenAsked&);
     void on(const protocol::server::event::FrameDropped&);
 
     /// Calls `handler(context, handlers)` for a member. False if the member is gone or the handler threw,

@@ -1,4 +1,5 @@
 #include "phx/protocol/codec.hpp"
+#include "protocol/auth/refusal_text.hpp"
 #include "protocol/wire/utf8.hpp"
 #include "src/server/shard.hpp"
 
@@ -73,7 +74,8 @@ void Shard::on(const event::JoinAsked& asked) {
 
 void Shard::on(const event::MessageIn& message) {
     run_actions(message.member, message.pattern, message.reply_to, "handle_in",
-                [&](const phx::server::Context& context, const phx::server::Handlers& handlers) {
+                [&](phx::server::Context context, const phx::server::Handlers& handlers) {
+                    context.user_event = message.user_event;
                     if (!handlers.handle_in) throw std::logic_error("the channel has no handle_in");
                     return handlers.handle_in(context, message.event, message.payload);
                 });
@@ -101,6 +103,32 @@ void Shard::on(const event::ResponseIn& response) {
                                ? handlers.handle_response(context, response.tag, *response.answer)
                                : phx::server::Actions{};
                 });
+}
+
+/// Where nobody verifies tokens, a channel's means nothing: who the connection is decides.
+TokenVerdict Shard::judge_token(MemberId id, std::string_view token) {
+    TokenVerdict answer;
+    const auto verifier = tokens_->get();
+    if (!verifier) {
+        const auto member = machine_.member(id);
+        const Transport* const transport = member ? find(member->session) : nullptr;
+        if (transport) answer.identity = transport->record();
+        return answer;
+    }
+    auto verdict = verifier->verify(token, loop_.wall_clock());
+    if (auto* const refusal = std::get_if<phx::server::TokenRefusal>(&verdict)) {
+        answer.join_reason = protocol::auth::supabase_join_reason(*refusal);
+        answer.system_message = protocol::auth::supabase_system_message(*refusal);
+        return answer;
+    }
+    auto identity = std::get<phx::server::Identity>(std::move(verdict));
+    if (identity.expires_at) answer.expires_at = loop_time(*identity.expires_at);
+    answer.identity = std::make_shared<const phx::server::Identity>(std::move(identity));
+    return answer;
+}
+
+void Shard::on(const event::TokenAsked& asked) {
+    machine_.answer_token(loop_.now(), asked.member, judge_token(asked.member, asked.token));
 }
 
 void Shard::on(const event::Ended& ended) {

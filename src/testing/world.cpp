@@ -132,6 +132,14 @@ std::vector<std::shared_ptr<const server::Connection>> Server::connections(const
     return found;
 }
 
+Result<void> Server::emit_change(server::Change change) {
+    if (auto checked = protocol::server::check(change); !checked) return checked;
+    impl_.run([impl = &impl_, change = std::move(change)]() mutable {
+        if (const auto shard = impl->shard.lock()) shard->emit_change(std::move(change));
+    });
+    return {};
+}
+
 void Server::disconnect_all(std::uint16_t code, std::string reason) {
     impl_.run([impl = &impl_, code, reason = std::move(reason)] {
         impl->close_peers(code, reason);

@@ -36,8 +36,18 @@ private:
     std::string_view rest_;
 };
 
+server::ServerConfig config() {
+    using phx::server::Requirement;
+    server::ServerConfig config;
+    config.verifies_tokens = true;
+    config.policies = {
+        {.topic = "realtime:*", .join = Requirement{}, .write = Requirement{}, .presence = Requirement{}}};
+    config.history = {phx::server::History{}};
+    return config;
+}
+
 struct Target {
-    server::ServerMachine machine{server::ServerConfig{}};
+    server::ServerMachine machine{config()};
     phx::protocol::TimePoint now{};
     std::vector<server::SessionId> sessions;
     std::uint64_t checksum = 0;
@@ -95,6 +105,13 @@ struct Target {
         machine.apply(now, o.member, {}, phx::server::Actions().push(o.info));
     }
     void carry_out(const server::event::Ended& o) { read(machine.member(o.member)->topic); }
+    void carry_out(const server::event::TokenAsked& o) {
+        read(o.token);
+        server::TokenVerdict verdict{nullptr, {}, "no", "no"};
+        if (o.token.size() % 3 != 0) verdict.identity = std::make_shared<const phx::server::Identity>();
+        if (o.token.size() % 2 == 0) verdict.expires_at = now + std::chrono::seconds(o.token.size());
+        machine.answer_token(now, o.member, std::move(verdict));
+    }
     void carry_out(const server::event::FrameDropped& o) { read(o.error.message); }
 
     void open(std::uint8_t flags) {
@@ -117,6 +134,13 @@ struct Target {
             if (!machine.request(now, id, target, "method", {}, std::chrono::seconds(1))) ++checksum;
         }
     }
+
+    void change(Input& input) {
+        phx::server::Change change;
+        change.table = "t";
+        change.record = "{\"a\":\"" + input.bytes() + "\"}";
+        if (!machine.emit_change(now, std::move(change))) ++checksum; // such bytes are no JSON
+    }
     void step(Input& input) {
         const std::uint8_t operation = input.byte(), operand = input.byte();
         if (sessions.empty() || operation % 8 == 0) return open(operand);
@@ -127,7 +151,11 @@ struct Target {
             now += std::chrono::milliseconds(100 * operand);
             machine.handle_timeout(now);
             break;
-        case 3: machine.broadcast(now, input.bytes(), "intercepted", {}); break;
+        case 3:
+            machine.broadcast(now, input.bytes(), "intercepted", {});
+            drain();
+            change(input);
+            break;
         case 4: command(operand, input); break;
         default: {
             const std::string frame = input.bytes();

@@ -85,6 +85,8 @@ int main(int argc, char** argv) {
 
     phx::server::Options options;
     options.port = static_cast<std::uint16_t>(std::atoi(argv[2] + address.rfind(':') + 1));
+    const phx::server::Requirement nothing;
+    options.policies = {{.topic = "realtime:*", .join = nothing, .write = nothing, .presence = nothing}};
     phx::server::Server server(std::move(options));
     server.channel("realtime:secret*", secret());
     server.channel("realtime:tokens*", tokens());

@@ -48,7 +48,11 @@ void ServerDriver::open(const std::string& peer, protocol::Vsn vsn, server::Dial
     config.dialect = dialect;
     static_cast<phx::server::Identity&>(config.record) = std::move(identity);
     config.record.socket_id = std::move(socket_id);
-    const server::SessionId session = machine.handle_open(now, config);
+    open(peer, std::move(config));
+}
+
+void ServerDriver::open(const std::string& peer, server::SessionConfig config) {
+    const server::SessionId session = machine.handle_open(now, std::move(config));
     ids_[peer] = session;
     names_[session] = peer;
     drain();
@@ -111,6 +115,8 @@ void ServerDriver::drain() {
             if (on_info) answer(info->member, {}, on_info(info->info));
         } else if (const auto* response = std::get_if<event::ResponseIn>(&*output)) {
             if (on_response) answer(response->member, {}, on_response(response->tag, *response->answer));
+        } else if (const auto* asked = std::get_if<event::TokenAsked>(&*output)) {
+            if (on_token) machine.answer_token(now, asked->member, on_token(asked->token));
         }
     }
 }

@@ -36,10 +36,13 @@ public:
     std::function<phx::server::Actions(std::string_view info)> on_info;
     std::function<phx::server::Actions(std::string_view tag, const Result<phx::server::Payload>&)>
         on_response;
+    /// Without one tokens are not answered.
+    std::function<server::TokenVerdict(std::string_view token)> on_token;
     /// Set by a handler: it threw.
     bool threw = false;
 
     // ---- the peers, by name
+    void open(const std::string& name, server::SessionConfig config);
     void open(const std::string& name, protocol::Vsn vsn = protocol::Vsn::v2,
               server::Dialect dialect = server::Dialect::phoenix, std::string socket_id = {},
               phx::server::Identity = {});

@@ -56,6 +56,23 @@ TEST(WorldServer, SendsToWhomARouteNames) {
     EXPECT_EQ(news, std::vector<std::string>{expected});
 }
 
+TEST(WorldServer, EmitsChanges) {
+    World world;
+    Socket socket(world.loop(), world.url("/realtime/v1"));
+    auto todos = socket.channel("realtime:todos");
+    todos.set_params(parse_json(R"({"config":{"postgres_changes":[{"table":"todos"}]}})").value());
+    std::vector<std::string> tasks;
+    todos.on("postgres_changes", [&](const Message& message) {
+        tasks.push_back((*message.json())["data"]["record"]["task"].get<std::string>());
+    });
+    socket.connect();
+    EXPECT_TRUE(todos.join().wait());
+    EXPECT_TRUE(world.server().emit_change({.table = "todos", .record = R"({"task":"write"})"}));
+    EXPECT_FALSE(world.server().emit_change({.record = R"({"task":"write"})"}));
+    world.run_for(1s);
+    EXPECT_EQ(tasks, std::vector<std::string>{"write"});
+}
+
 TEST(WorldServer, MayBeUsedInItsOwnHandlers) {
     World world;
     server::Handlers handlers;

@@ -36,7 +36,13 @@ phx::server::Options server_options(const ServeOptions& options) {
     phx::server::Options result;
     result.host = options.listen.host;
     result.port = options.listen.port;
-    if (options.authentication == Authentication::required) result.tokens = options.tokens;
+    if (options.authentication == Authentication::required) {
+        result.tokens = options.tokens;
+    } else {
+        // Nobody is known, so nobody can be kept out: private channels are as open as public ones.
+        const phx::server::Requirement nothing;
+        result.policies = {{.topic = "realtime:*", .join = nothing, .write = nothing, .presence = nothing}};
+    }
     result.on_error = [&options](const Error& error) {
         if (error.origin == Origin::local || options.verbosity == Verbosity::clients_faults_too) {
             complain(options, error.message);

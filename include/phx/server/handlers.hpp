@@ -25,6 +25,10 @@ struct Context {
     /// Of the join, as the JSON text that the client sent: `"1"` with its quotes, or `null` (v1 clients send
     /// none).
     std::string_view join_ref = "null";
+    /// Of a broadcast that realtime-js sent in binary form to a `realtime:*` topic: the event inside. The
+    /// event itself is "broadcast", as when it comes as text; JSON comes in the envelope that it has there,
+    /// bytes as they are.
+    std::string_view user_event = {};
 };
 
 /// Answers a push: its event, or the method that was called, and the payload.

@@ -3,8 +3,12 @@
 #include "phx/export.hpp"
 #include "phx/network_options.hpp"
 #include "phx/result.hpp"
+#include "phx/server/change.hpp"
 #include "phx/server/client_request.hpp"
 #include "phx/server/handlers.hpp"
+#include "phx/server/history.hpp"
+#include "phx/server/policy.hpp"
+#include "phx/server/rates.hpp"
 #include "phx/server/route.hpp"
 #include "phx/server/token.hpp"
 #include "phx/server/topic_count.hpp"
@@ -97,10 +101,18 @@ struct Options {
     /// "https://app.example.com", "https://*.example.com", "*" (any). Who sends no Origin is no browser and
     /// not asked. Anything else in it makes start() fail.
     std::vector<std::string> allowed_origins = {};
-    bool realtime = true; ///< serve `realtime:*` with Supabase's semantics
+    bool realtime = true;              ///< serve `realtime:*` with Supabase's semantics
+    std::vector<Policy> policies = {}; ///< without any, private `realtime:*` channels are closed
+    bool private_only = false;         ///< refuses public `realtime:*` channels
+    Rates rates = {};
+    std::vector<History> history = {};         ///< without any, nothing is kept for replay
+    std::size_t max_history_bytes = 64u << 20; ///< of all topics; the oldest broadcasts go first
+    /// Of a `realtime:*` broadcast as it travels, and of a payload by HTTP; a larger one is refused with
+    /// "payload_size_exceeded" if it waits for a reply, and dropped if not. Supabase: the same number, of
+    /// Erlang's external format.
+    std::size_t max_broadcast_bytes = 3'000'500;
     std::size_t max_channels_per_connection = 100;
-    std::size_t max_broadcast_bytes = 3'000'500; ///< of a payload by HTTP, as Supabase
-    std::size_t max_pending_bytes = 8u << 20;    ///< that wait for one slow client; more closes it with 1013
+    std::size_t max_pending_bytes = 8u << 20; ///< that wait for one slow client; more closes it with 1013
     Timeouts timeouts = {};
     /// Malformed frames, refused tokens, exceptions of handlers, slow clients; one line, without secrets. On
     /// the server's thread; what it throws is ignored.
@@ -140,6 +152,7 @@ struct Delivery {
 ///     server.start().value();
 class PHX_API Server {
 public:
+    /// Throws std::invalid_argument for a policy whose `{sub}` does not stand between colons.
     explicit Server(Options = {});
     ~Server();
     Server(const Server&) = delete;
@@ -215,6 +228,10 @@ public:
     std::shared_ptr<const Connection> connection(std::string_view id) const;
     /// Topics that somebody has joined, by name; the next page begins `after` the last name of this one.
     std::vector<TopicCount> topics(std::string_view after = {}, std::size_t limit = 100) const;
+    /// To the `postgres_changes` subscribers of `realtime:*`, whose filters and columns are as with a
+    /// database. Errors: invalid_argument (no table, a row that is no JSON object). Ignored unless the server
+    /// runs.
+    Result<void> emit_change(Change);
     Stats stats() const;
 
 private:

@@ -57,6 +57,16 @@ private:
         config.max_waiting_replies = 4;
         config.max_timers_per_channel = 4;
         config.max_requests_per_channel = 2;
+        config.verifies_tokens = true;
+        using phx::server::Policy;
+        using phx::server::Requirement;
+        config.policies = {Policy{.topic = "realtime:{sub}", .join = Requirement{}, .write = Requirement{}},
+                           Policy{.topic = "realtime:*",
+                                  .join = Requirement{.roles = {"member"}},
+                                  .write = Requirement{.roles = {"member"}},
+                                  .presence = Requirement{}}};
+        config.history = {phx::server::History{}};
+        config.rates = {.messages_per_connection = 20, .joins_per_connection = 20, .presence_calls = 5};
         return config;
     }
 
@@ -67,6 +77,10 @@ private:
         if (open_.empty() || what < 5) return open();
         if (what < 8) return close(any());
         if (what < 10) return machine_.broadcast(now_, topic(), pick(2) ? "intercepted" : "news", {});
+        if (what == 10 && pick(2)) {
+            EXPECT_TRUE(machine_.emit_change(now_, {.table = "t", .record = R"({"a":1})"}));
+            return;
+        }
         if (what < 11) return machine_.disconnect(now_, "user:" + std::to_string(pick(3)));
         if (what < 12) return send();
         if (what < 13) return request();
@@ -109,6 +123,8 @@ private:
         server::SessionConfig config;
         config.vsn = pick(2) ? Vsn::v1 : Vsn::v2;
         config.dialect = pick(2) ? Dialect::phoenix : Dialect::supabase;
+        static_cast<phx::server::Identity&>(config.record) = who();
+        if (pick(3) == 0) config.token_expires_at = now_ + std::chrono::milliseconds(pick(60'000));
         if (pick(2)) config.record.socket_id = "user:" + std::to_string(pick(3));
         if (pick(2)) config.record.user_id = "ada";
         for (unsigned i = pick(3); i > 0; --i) config.record.roles.push_back("r" + std::to_string(pick(2)));
@@ -132,9 +148,9 @@ private:
     }
 
     std::string frame(Vsn vsn) {
-        static const char* const events[] = {"phx_join", "phx_join",    "phx_leave", "broadcast",
-                                             "presence", "echo",        "slow",      "stop",
-                                             "crash",    "intercepted", "phx_error", "heartbeat"};
+        static const char* const events[] = {
+            "phx_join", "phx_join", "phx_leave",   "broadcast", "presence",  "echo",        "slow",
+            "stop",     "crash",    "intercepted", "phx_error", "heartbeat", "access_token"};
         if (pick(20) == 0) return response(vsn);
         static const char* const payloads[] = {
             "{}",
@@ -142,11 +158,14 @@ private:
             R"({"event":"track","payload":{"a":1}})",
             R"({"event":"untrack"})",
             R"({"config":{"presence":{"enabled":true},"broadcast":{"self":true,"ack":true}}})",
-            R"({"config":{"private":true}})"};
+            R"({"config":{"private":true,"broadcast":{"ack":true,"replay":{"since":0}}},"access_token":"t"})",
+            R"({"config":{"private":true,"presence":{"enabled":true}},"access_token":"sb_x"})",
+            R"({"access_token":"t"})",
+            R"({"config":{"postgres_changes":[{"event":"*","table":"t"},{"table":"t","select":["a"]}]}})"};
         static const char* const refs[] = {"null", "\"1\"", "\"2\"", "7"};
         if (pick(40) == 0) return "nonsense";
         if (pick(15) == 0) return from_hex("0301010a010001") + "12realtime:ae{}";
-        const std::string name = topic(), event = events[pick(12)], payload = payloads[pick(6)],
+        const std::string name = topic(), event = events[pick(13)], payload = payloads[pick(9)],
                           ref = refs[pick(4)];
         const std::string join_ref = refs[pick(2)];
         if (vsn == Vsn::v2)
@@ -314,6 +333,23 @@ private:
         const Asked of = asked_.at(ended.member);
         asked_.erase(ended.member);
         if (ended.reason == server::EndReason::replaced) ++replaced_[{of.session, of.topic}];
+    }
+    void carry_out(const server::event::TokenAsked& asked) {
+        EXPECT_EQ(asked.token, "t");
+        if (pick(5) != 0) answer_token(asked.member);
+        if (pick(5) == 0) answer_token(asked.member);
+    }
+    void answer_token(server::MemberId member) {
+        server::TokenVerdict verdict{nullptr, {}, "InvalidJWTToken: no", "no"};
+        if (pick(3) != 0) verdict.identity = std::make_shared<const phx::server::Identity>(who());
+        if (pick(2)) verdict.expires_at = now_ + std::chrono::milliseconds(pick(20'000));
+        machine_.answer_token(now_, member, std::move(verdict));
+    }
+    phx::server::Identity who() {
+        phx::server::Identity identity;
+        identity.user_id = pick(2) ? "a" : "b";
+        if (pick(2)) identity.roles = {"member"};
+        return identity;
     }
     void carry_out(const server::event::FrameDropped& dropped) {
         EXPECT_FALSE(dropped.error.message.empty());
