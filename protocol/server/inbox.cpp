@@ -1,5 +1,6 @@
 #include "phx/protocol/codec.hpp"
 #include "protocol/server/machine_state.hpp"
+#include "protocol/server/policy.hpp"
 #include "protocol/wire/utf8.hpp"
 
 #include <string>
@@ -139,19 +140,37 @@ FrameView ServerMachine::State::broadcast_frame(std::string_view event, PayloadV
     return frame;
 }
 
-std::size_t ServerMachine::broadcast_realtime(TimePoint, const RealtimeBroadcast& wanted) {
+std::optional<std::size_t> ServerMachine::broadcast_realtime(TimePoint now, const RealtimeBroadcast& wanted) {
     State& s = *state_;
     s.begin_call();
+    s.time = now;
+    const auto otherwise = wanted.is_private ? WithoutPolicy::deny : WithoutPolicy::allow;
+    if (wanted.writer && !rights_of(s.config.policies, wanted.topic, *wanted.writer, otherwise).write)
+        return std::nullopt;
     const auto visibility = wanted.is_private ? Visibility::restricted : Visibility::open;
-    Topic* const topic = s.topics.find(wanted.topic, visibility);
-    if (topic == nullptr) return 0;
-    if (topic->pattern || wanted.form == RealtimeBroadcast::Form::text || wanted.payload.binary())
-        return s.send_to_topic(*topic, wanted.event, wanted.payload, nullptr).value_or(0);
+    // Also of a room that nobody is in: history may be kept of it.
+    const TopicIndex index = s.topics.acquire(wanted.topic, visibility);
+    const std::size_t count = s.broadcast_from_outside(s.topics[index], wanted);
+    s.topics.release(index);
+    return count;
+}
+
+std::size_t ServerMachine::State::broadcast_from_outside(Topic& topic, const RealtimeBroadcast& wanted) {
+    if (topic.pattern) return send_to_topic(topic, wanted.event, wanted.payload, nullptr).value_or(0);
     FrameView frame;
-    frame.event = "broadcast";
-    frame.user_event = wanted.event;
-    frame.payload = wanted.payload.data;
-    return s.fan_out(*topic, frame, nullptr) ? reached(*topic, Opcode::text, nullptr) : 0;
+    if (wanted.form == RealtimeBroadcast::Form::text || wanted.payload.binary()) {
+        frame = broadcast_frame(wanted.event, wanted.payload, {});
+    } else {
+        frame.event = "broadcast";
+        frame.user_event = wanted.event;
+        frame.payload = wanted.payload.data;
+    }
+    if (const phx::server::History* const rule = history_rule(topic)) {
+        relay_kept(topic, *rule, frame, nullptr);
+    } else if (!fan_out(topic, frame, nullptr)) {
+        return 0;
+    }
+    return reached(topic, frame.kind, nullptr);
 }
 
 std::size_t ServerMachine::send(TimePoint, const Route& route, std::string_view event, PayloadView payload) {

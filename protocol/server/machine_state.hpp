@@ -133,6 +133,7 @@ struct ServerMachine::State {
     /// Which of these connections have joined the inbox, by version.
     std::array<std::vector<SessionId>, 2> inboxes(std::span<const SessionId>, const Session* source);
     /// A broadcast as Supabase's clients read it; until `text` and `metadata` are used again.
+    std::size_t broadcast_from_outside(Topic&, const RealtimeBroadcast&);
     FrameView broadcast_frame(std::string_view event, PayloadView, std::string_view meta);
 
     // ---- rpc: requests to clients

@@ -91,6 +91,8 @@ struct RealtimeBroadcast {
     PayloadView payload;
     bool is_private = false;
     Form form = Form::text;
+    /// Whose rights count; null: everything is allowed.
+    const phx::server::Identity* writer = nullptr;
 };
 /// What is wrong with a change, for ServerMachine::emit_change(). Errors: invalid_argument.
 Result<void> check(const phx::server::Change&);
@@ -141,8 +143,9 @@ public:
     /// Closes what the route names; how many there were.
     std::size_t disconnect(TimePoint now, const phx::server::Route&, std::uint16_t code);
     /// As REST does: to the members of the public or the private room of a built-in `realtime:*` topic, or,
-    /// where users serve that topic, as broadcast(). How many got it.
-    std::size_t broadcast_realtime(TimePoint now, const RealtimeBroadcast&);
+    /// where users serve that topic, as broadcast(); kept where there is history. How many got it; none: the
+    /// policies do not allow it.
+    std::optional<std::size_t> broadcast_realtime(TimePoint now, const RealtimeBroadcast&);
     /// Asks a client that has joined the topic (protocol/wire/rpc.hpp); ends in one RequestFinished. Errors:
     /// not_joined, buffer_full (max_requests_per_channel), and those of build_rpc_request(); of the end:
     /// rejected (the client says so), timeout, channel_closed, disconnected.

@@ -103,10 +103,16 @@ public:
 
 private:
     // the HTTP API
-    std::optional<HttpAnswer> refuse_caller(Service, const HttpRequest&, const std::string& peer);
-    HttpAnswer serve(const ServiceRequest&, const HttpExchange&);
-    HttpAnswer serve_broadcast(const HttpExchange&);
-    HttpAnswer serve_broadcast_one(const ServiceRequest&, const HttpExchange&);
+    /// Who asks. Without an identity it may do everything.
+    struct Caller {
+        std::optional<phx::server::Identity> identity = {};
+        const phx::server::Identity* rights() const noexcept { return identity ? &*identity : nullptr; }
+    };
+    /// Why the caller is refused.
+    std::optional<HttpAnswer> judge_caller(Service, const HttpExchange&, Caller&);
+    HttpAnswer serve(const ServiceRequest&, const HttpExchange&, const Caller&);
+    HttpAnswer serve_broadcast(const HttpExchange&, const Caller&);
+    HttpAnswer serve_broadcast_one(const ServiceRequest&, const HttpExchange&, const Caller&);
     HttpAnswer serve_send(const HttpExchange&);
     HttpAnswer serve_disconnect(const HttpExchange&);
     HttpAnswer serve_connections(const HttpExchange&);

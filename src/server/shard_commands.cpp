@@ -71,7 +71,7 @@ void Shard::on(const protocol::server::event::RequestFinished& finished) {
 
 void Shard::on(const protocol::server::event::LateResponse& late) {
     counters_->late_responses.fetch_add(1, std::memory_order_relaxed);
-    const Connection* const connection = find(late.session);
+    const Transport* const connection = find(late.session);
     report(fail(Errc::timeout,
                 "connection " + (connection ? connection->record()->id : std::string("?")) +
                     " responded to a request that is over, or that nobody asked",

@@ -47,7 +47,8 @@ void Shard::serve_poll(const ConnectAttempt& wanted, const std::shared_ptr<HttpE
 }
 
 HttpAnswer Shard::open_poll(const ConnectAttempt& wanted, const HttpExchange& exchange) {
-    if (stop_deadline_ || is_draining() || polling_.size() >= max_polling_clients) return status_answer(PollStatus::too_many);
+    if (stop_deadline_ || is_draining() || polling_.size() >= max_polling_clients)
+        return status_answer(PollStatus::too_many);
     phx::server::ConnectAnswer judged = judge(wanted, exchange.peer());
     if (judged.http_status != 0) return status_answer(PollStatus::forbidden);
     auto client = std::make_shared<PollingClient>(*this, make_token(loop_));

@@ -104,33 +104,38 @@ std::string realtime_topic_of(std::string_view name) {
 
 void Shard::serve(const ServiceRequest& wanted, const std::shared_ptr<HttpExchange>& exchange) {
     if (wanted.service == Service::long_poll) return serve_poll(wanted.attempt, exchange);
-    const auto refused = refuse_caller(wanted.service, exchange->request(), exchange->peer());
-    exchange->answer(refused ? *refused : serve(wanted, *exchange));
+    Caller caller;
+    const auto refused = judge_caller(wanted.service, *exchange, caller);
+    exchange->answer(refused ? *refused : serve(wanted, *exchange, caller));
 }
 
 /// Broadcasts need a good token, what concerns other people's connections the service role. A server that
 /// lets everybody in (on loopback only) asks nobody.
-std::optional<HttpAnswer> Shard::refuse_caller(Service service, const HttpRequest& request,
-                                               const std::string& peer) {
+std::optional<HttpAnswer> Shard::judge_caller(Service service, const HttpExchange& exchange, Caller& caller) {
     if (service == Service::ready || service == Service::metrics) return std::nullopt;
     const auto verifier = tokens_->get();
     if (!verifier && !options_.authorize) return std::nullopt;
     const HttpAnswer unauthorized = HttpAnswer::message(401, "Unauthorized");
     if (!verifier) return unauthorized;
-    const auto verdict = verifier->verify(find_token(request), loop_.wall_clock());
+    auto verdict = verifier->verify(find_token(exchange.request()), loop_.wall_clock());
     if (const auto* const refusal = std::get_if<phx::server::TokenRefusal>(&verdict)) {
-        report(fail(Errc::bad_auth, "an HTTP request from " + peer + " is refused: " + describe(*refusal),
+        report(fail(Errc::bad_auth,
+                    "an HTTP request from " + exchange.peer() + " is refused: " + describe(*refusal),
                     Origin::peer)
                    .error);
         return unauthorized;
     }
+    caller.identity = std::get<phx::server::Identity>(std::move(verdict));
+    const auto& roles = caller.identity->roles;
+    if (std::find(roles.begin(), roles.end(), options_.service_role) != roles.end()) {
+        caller.identity.reset();
+        return std::nullopt;
+    }
     if (service == Service::broadcast || service == Service::broadcast_one) return std::nullopt;
-    const auto& roles = std::get<phx::server::Identity>(verdict).roles;
-    if (std::find(roles.begin(), roles.end(), options_.service_role) != roles.end()) return std::nullopt;
     return HttpAnswer::message(403, "this needs a token with the role " + options_.service_role);
 }
 
-HttpAnswer Shard::serve(const ServiceRequest& wanted, const HttpExchange& exchange) {
+HttpAnswer Shard::serve(const ServiceRequest& wanted, const HttpExchange& exchange, const Caller& caller) {
     switch (wanted.service) {
     case Service::ready:
         if (is_draining()) return HttpAnswer::json(503, R"({"status":"draining"})");
@@ -140,8 +145,8 @@ HttpAnswer Shard::serve(const ServiceRequest& wanted, const HttpExchange& exchan
         answer.content_type = "text/plain; version=0.0.4; charset=utf-8";
         return answer;
     }
-    case Service::broadcast: return serve_broadcast(exchange);
-    case Service::broadcast_one: return serve_broadcast_one(wanted, exchange);
+    case Service::broadcast: return serve_broadcast(exchange, caller);
+    case Service::broadcast_one: return serve_broadcast_one(wanted, exchange, caller);
     case Service::send: return serve_send(exchange);
     case Service::connections: return serve_connections(exchange);
     case Service::topics: return serve_topics(exchange);
@@ -151,7 +156,7 @@ HttpAnswer Shard::serve(const ServiceRequest& wanted, const HttpExchange& exchan
     return HttpAnswer::error(404, "not found");
 }
 
-HttpAnswer Shard::serve_broadcast(const HttpExchange& exchange) {
+HttpAnswer Shard::serve_broadcast(const HttpExchange& exchange, const Caller& caller) {
     // What Phoenix reads nothing from is to it an object without members.
     const bool is_read = has_content_type(exchange.request(), "application/json");
     const std::string_view body = is_read ? std::string_view(exchange.body()) : "{}";
@@ -160,16 +165,19 @@ HttpAnswer Shard::serve_broadcast(const HttpExchange& exchange) {
     if (!batch.errors.empty()) return HttpAnswer::json(422, batch.errors);
     for (const RestBroadcast& message : batch.messages) {
         const std::string topic = realtime_topic_of(message.topic);
-        machine_.broadcast_realtime(loop_.now(), {.topic = topic,
-                                                  .event = message.event,
-                                                  .payload = {Opcode::text, message.payload},
-                                                  .is_private = message.is_private});
+        machine_.broadcast_realtime(loop_.now(),
+                                    {.topic = topic,
+                                     .event = message.event,
+                                     .payload = {Opcode::text, message.payload},
+                                     .is_private = message.is_private,
+                                     .writer = caller.rights()}); // refused: silently, as Supabase
         pump();
     }
     return HttpAnswer::empty(202);
 }
 
-HttpAnswer Shard::serve_broadcast_one(const ServiceRequest& wanted, const HttpExchange& exchange) {
+HttpAnswer Shard::serve_broadcast_one(const ServiceRequest& wanted, const HttpExchange& exchange,
+                                      const Caller& caller) {
     const bool is_json = has_content_type(exchange.request(), "application/json");
     if (!is_json && !has_content_type(exchange.request(), "application/octet-stream")) {
         return HttpAnswer::error(415,
@@ -189,9 +197,10 @@ HttpAnswer Shard::serve_broadcast_one(const ServiceRequest& wanted, const HttpEx
                                  .event = wanted.event,
                                  .payload = payload,
                                  .is_private = query_parameter(exchange.request().query, "private") == "true",
-                                 .form = RealtimeBroadcast::Form::user_broadcast});
+                                 .form = RealtimeBroadcast::Form::user_broadcast,
+                                 .writer = caller.rights()});
     pump();
-    return HttpAnswer::empty(202);
+    return count ? HttpAnswer::empty(202) : HttpAnswer::message(403, "Unauthorized");
 }
 
 HttpAnswer Shard::serve_send(const HttpExchange& exchange) {
