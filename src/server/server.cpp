@@ -15,6 +15,32 @@ using shell::ListeningSocket;
 using shell::LoopCore;
 using shell::Shard;
 
+namespace {
+
+Result<void> check_origins(const std::vector<std::string>& origins) {
+    for (const std::string& origin : origins) {
+        if (!shell::is_origin_pattern(origin))
+            return fail(Errc::invalid_argument,
+                        "allowed_origins: \"" + origin +
+                            "\" is no origin; give SCHEME://HOST[:PORT], https://*.HOST or *");
+    }
+    return {};
+}
+
+Result<shell::TlsContext> make_tls(const TlsCertificate& certificate) {
+    return shell::make_server_tls_context(certificate.cert_file, certificate.key_file,
+                                          certificate.min_version);
+}
+
+} // namespace
+
+Result<void> check(const Options& options) {
+    if (auto checked = check_origins(options.allowed_origins); !checked) return checked;
+    if (!options.tls) return {};
+    if (const auto context = make_tls(*options.tls); !context) return Failure{context.error()};
+    return {};
+}
+
 class Server::Impl {
 public:
     explicit Impl(Options options) : options_(std::move(options)) {}
@@ -34,12 +60,8 @@ public:
         std::lock_guard lock(mutex_);
         if (state_ != State::new_)
             return fail(Errc::invalid_argument, "start(): a server starts once, make another");
-        for (const std::string& origin : options_.allowed_origins) {
-            if (!shell::is_origin_pattern(origin))
-                return fail(Errc::invalid_argument, "allowed_origins: \"" + origin +
-                                                        "\" is no origin; give SCHEME://HOST[:PORT], "
-                                                        "https://*.HOST or *");
-        }
+        if (const auto checked = check_origins(options_.allowed_origins); !checked)
+            return Failure{checked.error()};
         const auto reach =
             options_.authorize ? ListeningSocket::Reach::network : ListeningSocket::Reach::loopback_only;
         shell::TlsContext tls;
@@ -87,6 +109,17 @@ public:
         return {};
     }
 
+    Result<void> set_allowed_origins(std::vector<std::string> origins) {
+        if (auto checked = check_origins(origins); !checked) return checked;
+        std::lock_guard lock(mutex_);
+        if (state_ != State::running)
+            return fail(Errc::invalid_argument, "set_allowed_origins(): the server does not run");
+        loop_->post([shard = shard_, origins = std::move(origins)]() mutable {
+            if (const auto alive = shard.lock()) alive->set_allowed_origins(std::move(origins));
+        });
+        return {};
+    }
+
     void stop() {
         std::lock_guard lifecycle(lifecycle_mutex_);
         {
@@ -111,11 +144,6 @@ public:
 private:
     enum class State { new_, running, stopped };
 
-    static Result<shell::TlsContext> make_tls(const TlsCertificate& certificate) {
-        return shell::make_server_tls_context(certificate.cert_file, certificate.key_file,
-                                              certificate.min_version);
-    }
-
     const Options options_;
     const std::shared_ptr<shell::Counters> counters_ = std::make_shared<shell::Counters>();
     std::mutex lifecycle_mutex_; // start() and stop(), one at a time
@@ -134,6 +162,9 @@ void Server::channel(std::string pattern, Handlers handlers) {
 }
 Result<std::uint16_t> Server::start() { return impl_->start(); }
 Result<void> Server::set_tls(const TlsCertificate& certificate) { return impl_->set_tls(certificate); }
+Result<void> Server::set_allowed_origins(std::vector<std::string> origins) {
+    return impl_->set_allowed_origins(std::move(origins));
+}
 void Server::stop() { impl_->stop(); }
 void Server::broadcast(std::string topic, std::string event, Payload payload) {
     impl_->broadcast(std::move(topic), std::move(event), std::move(payload));

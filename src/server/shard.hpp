@@ -51,6 +51,9 @@ public:
     void accept(std::unique_ptr<VirtualStream>, std::string peer);
     /// Of connections from now on; null: plain ones.
     void set_tls(TlsContext context) { tls_ = std::move(context); }
+    void set_allowed_origins(std::vector<std::string> origins) {
+        options_.allowed_origins = std::move(origins);
+    }
     void broadcast(std::string_view topic, std::string_view event, phx::server::PayloadView);
     /// Closes every WebSocket.
     void close_all(std::uint16_t code, std::string_view reason);
@@ -113,7 +116,7 @@ private:
                      const char* name, Handler&&);
 
     LoopCore& loop_;
-    const phx::server::Options& options_;
+    phx::server::Options options_; // its own: the allowed origins change while it runs
     const std::shared_ptr<Counters> counters_;
     protocol::server::ServerMachine machine_;
     const std::vector<phx::server::Handlers> handlers_; // by PatternId, see add_patterns()
