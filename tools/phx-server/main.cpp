@@ -1,5 +1,7 @@
 #include "phx/version.hpp"
+#include "tools/phx-server/config_commands.hpp"
 #include "tools/phx-server/echo.hpp"
+#include "tools/phx-server/flags.hpp"
 #include "tools/phx-server/serve.hpp"
 
 #include <CLI/CLI.hpp>
@@ -11,29 +13,38 @@ namespace {
 
 constexpr int usage_error = 2;
 
-constexpr const char* footer_head = "WebSocket paths: /socket/websocket (as Phoenix), /realtime/v1/websocket "
-                                    "(as Supabase). GET /health says whether it\n"
-                                    "is alive. When it serves it prints \"listening on HOST:PORT\" to "
-                                    "stdout; everything else goes to stderr. SIGINT and\n"
-                                    "SIGTERM close every connection with 1012.\n\n";
+constexpr const char* footer_head =
+    "A setting is a flag (--limits-max-pending-bytes 1000000), a variable of the environment\n"
+    "(PHX_SERVER_LIMITS_MAX_PENDING_BYTES=1000000) or a member of the file "
+    "({\"limits\":{\"max_pending_bytes\":\n"
+    "1000000}}); the first of these that is there counts. Durations have a unit: 500ms, 10s, 5m, 1h.\n\n"
+    "GET /health says whether it is alive. When it serves it prints \"listening on HOST:PORT\" to stdout; "
+    "its\n"
+    "log goes to stderr. SIGINT and SIGTERM close every connection with 1012, a second one ends it at once.\n"
+    "SIGHUP reads the configuration again and applies tls, allowed_origins and log.\n\n";
 constexpr const char* footer_tail =
-    "\nExit codes: 0 stopped by a signal, 1 cannot serve (address in use, ...), 2 usage.\n"
+    "\nExit codes: 0 stopped by a signal, 1 cannot serve (address in use, ...), 2 usage or configuration.\n"
     "Example: phx-server --listen 127.0.0.1:0 --insecure-no-auth";
 
-int run(int argc, char** argv) {
+int serve(const phx::tools::Flags& flags) {
+    const phx::tools::ConfigRead read = flags.read_config();
+    const phx::tools::Faults faults = phx::tools::faults_of(read);
+    for (const std::string& line : faults.lines()) std::fprintf(stderr, "phx-server: %s\n", line.c_str());
+    if (!faults.empty()) return usage_error;
     phx::tools::ServeOptions options;
-    std::string listen = options.listen.text();
-    bool no_auth = false;
-    bool verbose = false;
+    options.config = read.config;
+    options.reread = [&flags] { return flags.read_config(); };
+    return phx::tools::serve(options);
+}
 
+int run(int argc, char** argv) {
     CLI::App app("A server for Phoenix Channels and Supabase Realtime clients.", "phx-server");
-    app.add_option("--listen", listen, "HOST:PORT to listen on, IPv6 in brackets; port 0 is any free one")
-        ->capture_default_str();
-    app.add_flag("--insecure-no-auth", no_auth,
-                 "Let everybody in; on loopback addresses only. Needed, for now");
-    app.add_flag("-v,--verbose", verbose, "Also report what clients do wrong");
     app.set_version_flag("--version", "phx-server " PHX_VERSION_STRING);
+    app.require_subcommand(0, 1);
     app.footer(std::string(footer_head) + phx::tools::echo_help + footer_tail);
+    const phx::tools::Flags flags(app);
+    const phx::tools::CheckConfig check_config(app, flags);
+    const phx::tools::DefaultConfig default_config(app);
     try {
         app.parse(argc, argv);
     } catch (const CLI::Success& asked) { // --help, --version
@@ -42,15 +53,9 @@ int run(int argc, char** argv) {
         std::fprintf(stderr, "phx-server: %s; see phx-server --help\n", error.what());
         return usage_error;
     }
-    const auto address = phx::tools::parse_listen_address(listen);
-    if (!address) {
-        std::fprintf(stderr, "phx-server: --listen: %s\n", address.error().message.c_str());
-        return usage_error;
-    }
-    options.listen = *address;
-    if (no_auth) options.authentication = phx::tools::Authentication::none;
-    if (verbose) options.verbosity = phx::tools::Verbosity::clients_faults_too;
-    return phx::tools::serve(options);
+    if (check_config.is_asked()) return check_config.run();
+    if (default_config.is_asked()) return default_config.run();
+    return serve(flags);
 }
 
 } // namespace
