@@ -168,7 +168,7 @@ std::size_t Connection::take_body(std::string_view bytes) {
 }
 
 void Connection::answer(const HttpRequest& request, std::string_view head) {
-    Routed routed = route(request, shard_.options());
+    Routed routed = route(request, shard_.options(), shard_.token_use());
     if (auto* const service = std::get_if<ServiceRequest>(&routed))
         return start_service(request, head, std::move(*service));
     const bool has_body = request.content_length > 0 || request.chunked;
@@ -233,7 +233,7 @@ void Connection::respond(const HttpAnswer& http_answer, BodyPart part, AfterAnsw
 }
 
 void Connection::upgrade(UpgradeRequest request) {
-    phx::server::ConnectAnswer judged = shard_.judge({*request.endpoint, request.params, peer_});
+    phx::server::ConnectAnswer judged = shard_.judge(request, peer_);
     if (judged.http_status != 0) {
         return respond(refusal(judged, request.endpoint->dialect), BodyPart::send, AfterAnswer::close);
     }

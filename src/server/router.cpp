@@ -19,10 +19,11 @@ using phx::server::Dialect;
 using phx::server::Endpoint;
 using phx::server::Options;
 
-/// The query as `{"name":"value",...}`: the last of equal names wins, as in Plug. None if a value is not
-/// UTF-8.
-std::optional<std::string> params_json(std::string_view query, std::string& vsn, bool& has_vsn) {
-    std::vector<std::pair<std::string, std::string>> params;
+using Params = std::vector<std::pair<std::string, std::string>>;
+
+/// The last of equal names wins, as in Plug. None if a value is not UTF-8.
+std::optional<Params> parse_params(std::string_view query) {
+    Params params;
     while (!query.empty()) {
         const std::size_t end = query.find('&');
         const std::string_view pair = query.substr(0, end);
@@ -34,18 +35,17 @@ std::optional<std::string> params_json(std::string_view query, std::string& vsn,
                                 ? std::string{}
                                 : protocol::percent_decode(pair.substr(equals + 1));
         if (!protocol::is_utf8(name) || !protocol::is_utf8(value)) return std::nullopt;
-        if (name == "vsn") {
-            vsn = value;
-            has_vsn = true;
-        }
-        const auto same =
-            std::find_if(params.begin(), params.end(), [&](const auto& p) { return p.first == name; });
+        const auto same = std::ranges::find(params, name, &Params::value_type::first);
         if (same != params.end()) {
             same->second = std::move(value);
         } else {
             params.emplace_back(std::move(name), std::move(value));
         }
     }
+    return params;
+}
+
+std::string params_json(const Params& params) {
     std::string json = "{";
     for (const auto& [name, value] : params) {
         if (json.size() > 1) json += ',';
@@ -55,6 +55,38 @@ std::optional<std::string> params_json(std::string_view query, std::string& vsn,
     }
     json += '}';
     return json;
+}
+
+/// Takes it out; empty if there is none.
+std::string take_param(Params& params, std::string_view name) {
+    const auto found = std::ranges::find(params, name, &Params::value_type::first);
+    if (found == params.end()) return {};
+    std::string value = std::move(found->second);
+    params.erase(found);
+    return value;
+}
+
+/// Of an Authorization header with the scheme Bearer, in any case; empty for others.
+std::string_view bearer_token(std::string_view header) {
+    constexpr std::string_view scheme = "bearer ";
+    const auto same = [](char a, char b) { return (a >= 'A' && a <= 'Z' ? a + ('a' - 'A') : a) == b; };
+    if (!std::ranges::equal(header.substr(0, scheme.size()), scheme, same)) return {};
+    header.remove_prefix(scheme.size());
+    header.remove_prefix(std::min(header.find_first_not_of(' '), header.size()));
+    return header;
+}
+
+/// The first that is there, in the order of Options::tokens. The params lose theirs in any case.
+std::string take_token(const HttpRequest& request, Params& params) {
+    std::string apikey = take_param(params, "apikey");
+    std::string token = take_param(params, "token");
+    for (const std::string_view header :
+         {request.header("x-api-key"), bearer_token(request.header("authorization"))}) {
+        if (!header.empty()) return std::string(header);
+    }
+    if (!apikey.empty()) return apikey;
+    if (!token.empty()) return token;
+    return protocol::token_from_subprotocols(request.header("sec-websocket-protocol"));
 }
 
 /// "/socket/websocket" and "/socket/websocket/" for the endpoint "/socket".
@@ -104,20 +136,20 @@ std::optional<HttpAnswer> check_handshake(const HttpRequest& request) {
     return std::nullopt;
 }
 
-Routed route_websocket(const HttpRequest& request, const Endpoint& endpoint) {
+Routed route_websocket(const HttpRequest& request, const Endpoint& endpoint, TokenUse token_use) {
     if (auto refused = check_handshake(request)) return *std::move(refused);
     UpgradeRequest upgrade;
-    std::string vsn_text;
-    bool has_vsn = false;
-    auto params = params_json(request.query, vsn_text, has_vsn);
+    auto params = parse_params(request.query);
     if (!params) return HttpAnswer::error(400, "the query is not UTF-8");
-    if (has_vsn) {
-        const auto vsn = protocol::parse_vsn(vsn_text);
+    const auto version = std::ranges::find(*params, "vsn", &Params::value_type::first);
+    if (version != params->end()) {
+        const auto vsn = protocol::parse_vsn(version->second);
         if (!vsn) return HttpAnswer::empty(403); // both real servers: without a body
         upgrade.vsn = *vsn;
     }
     upgrade.endpoint = &endpoint;
-    upgrade.params = *std::move(params);
+    if (token_use == TokenUse::verified) upgrade.token = take_token(request, *params);
+    upgrade.params = params_json(*params);
     upgrade.accept_key = protocol::websocket_accept(request.header("sec-websocket-key"));
     // phoenix.js offers "phoenix" and, beside it, its token; strict clients fail unless one is chosen.
     upgrade.phoenix_subprotocol = request.header_has_token("sec-websocket-protocol", "phoenix");
@@ -213,10 +245,10 @@ HttpAnswer preflight(const FoundService& found) {
 
 } // namespace
 
-Routed route(const HttpRequest& request, const Options& options) {
+Routed route(const HttpRequest& request, const Options& options, TokenUse token_use) {
     if (const Endpoint* endpoint = find_endpoint(request.path, options.endpoints)) {
         if (!may_come_from(request, options)) return HttpAnswer::empty(403); // as Phoenix
-        return route_websocket(request, *endpoint);
+        return route_websocket(request, *endpoint, token_use);
     }
     if (request.path == "/health" || request.path == "/api/ping") return route_alive(request);
     const auto found = find_service(api_path(request.path, options.endpoints));

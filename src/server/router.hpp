@@ -18,7 +18,11 @@ struct UpgradeRequest {
     std::string params = {};     ///< a JSON object of strings
     std::string accept_key = {}; ///< for Sec-WebSocket-Accept
     bool phoenix_subprotocol = false;
+    std::string token = {}; ///< empty: none, or nobody verifies it
 };
+
+/// Whether the server verifies tokens itself; otherwise `apikey` and `token` are params like others.
+enum class TokenUse : std::uint8_t { none, verified };
 
 /// What the server answers itself, beside WebSockets.
 enum class Service : std::uint8_t {
@@ -43,7 +47,7 @@ struct ServiceRequest {
 using Routed = std::variant<HttpAnswer, UpgradeRequest, ServiceRequest>;
 
 /// What a request gets: pure but for the options' endpoints, which the result points to.
-Routed route(const HttpRequest&, const phx::server::Options&);
+Routed route(const HttpRequest&, const phx::server::Options&, TokenUse);
 
 /// What is added to any answer to a page of another origin, so that its browser lets it see the answer.
 std::string cors_headers(const HttpRequest&, const phx::server::Options&);

@@ -3,6 +3,7 @@
 #include "src/loop/loop_core.hpp"
 #include "src/server/origin.hpp"
 #include "src/server/shard.hpp"
+#include "src/server/token_slot.hpp"
 
 #include <mutex>
 #include <stdexcept>
@@ -36,6 +37,10 @@ Result<shell::TlsContext> make_tls(const TlsCertificate& certificate) {
 
 Result<void> check(const Options& options) {
     if (auto checked = check_origins(options.allowed_origins); !checked) return checked;
+    if (options.tokens) {
+        const auto verifier = TokenVerifier::make(options.tokens->keys, options.tokens->rules);
+        if (!verifier) return Failure{verifier.error()};
+    }
     if (!options.tls) return {};
     if (const auto context = make_tls(*options.tls); !context) return Failure{context.error()};
     return {};
@@ -62,8 +67,11 @@ public:
             return fail(Errc::invalid_argument, "start(): a server starts once, make another");
         if (const auto checked = check_origins(options_.allowed_origins); !checked)
             return Failure{checked.error()};
-        const auto reach =
-            options_.authorize ? ListeningSocket::Reach::network : ListeningSocket::Reach::loopback_only;
+        // Tokens that set_tokens() was given already are newer.
+        if (options_.tokens && !tokens_->get())
+            if (auto set = tokens_->set(*options_.tokens); !set) return Failure{set.error()};
+        const auto reach = options_.authorize || tokens_->get() ? ListeningSocket::Reach::network
+                                                                : ListeningSocket::Reach::loopback_only;
         shell::TlsContext tls;
         if (options_.tls) {
             auto context = make_tls(*options_.tls);
@@ -83,7 +91,7 @@ public:
         loop_->call([&] {
             try {
                 auto shard = std::make_shared<Shard>(*loop_, options_, std::move(patterns_),
-                                                     *std::move(socket), counters_);
+                                                     *std::move(socket), tokens_, counters_);
                 shard->set_tls(tls);
                 loop_->add_member(shard);
                 shard_ = shard;
@@ -139,6 +147,8 @@ public:
         });
     }
 
+    Result<void> set_tokens(const TokenOptions& tokens) { return tokens_->set(tokens); }
+
     Stats stats() const { return counters_->read(); }
 
 private:
@@ -146,6 +156,7 @@ private:
 
     const Options options_;
     const std::shared_ptr<shell::Counters> counters_ = std::make_shared<shell::Counters>();
+    const std::shared_ptr<shell::TokenSlot> tokens_ = std::make_shared<shell::TokenSlot>();
     std::mutex lifecycle_mutex_; // start() and stop(), one at a time
     std::mutex mutex_;           // of what follows: members are called from any thread
     State state_ = State::new_;
@@ -169,6 +180,7 @@ void Server::stop() { impl_->stop(); }
 void Server::broadcast(std::string topic, std::string event, Payload payload) {
     impl_->broadcast(std::move(topic), std::move(event), std::move(payload));
 }
+Result<void> Server::set_tokens(const TokenOptions& tokens) { return impl_->set_tokens(tokens); }
 Stats Server::stats() const { return impl_->stats(); }
 
 } // namespace phx::server

@@ -1,5 +1,6 @@
 #include "src/server/shard.hpp"
 
+#include "protocol/auth/refusal_text.hpp"
 #include "protocol/wire/utf8.hpp"
 #include "src/loop/random.hpp"
 
@@ -75,17 +76,18 @@ phx::server::Stats Counters::read() const noexcept {
 }
 
 Shard::Shard(LoopCore& loop, const phx::server::Options& options, Patterns patterns,
-             std::shared_ptr<Counters> counters)
-    : loop_(loop), options_(options), counters_(std::move(counters)), machine_(machine_config(loop, options)),
-      handlers_(add_patterns(machine_, std::move(patterns))), timer_(loop, [this] { tick(); }) {
+             std::shared_ptr<const TokenSlot> tokens, std::shared_ptr<Counters> counters)
+    : loop_(loop), options_(options), tokens_(std::move(tokens)), counters_(std::move(counters)),
+      machine_(machine_config(loop, options)), handlers_(add_patterns(machine_, std::move(patterns))),
+      timer_(loop, [this] { tick(); }) {
     deadlines_.set_duration(DeadlineKind::request, options.timeouts.request);
     deadlines_.set_duration(DeadlineKind::write, options.timeouts.write);
     deadlines_.set_duration(DeadlineKind::close, options.timeouts.close);
 }
 
 Shard::Shard(LoopCore& loop, const phx::server::Options& options, Patterns patterns, ListeningSocket socket,
-             std::shared_ptr<Counters> counters)
-    : Shard(loop, options, std::move(patterns), std::move(counters)) {
+             std::shared_ptr<const TokenSlot> tokens, std::shared_ptr<Counters> counters)
+    : Shard(loop, options, std::move(patterns), std::move(tokens), std::move(counters)) {
     vhost_ = create_server_vhost(loop.lws());
     if (!vhost_)
         throw std::system_error(std::make_error_code(std::errc::not_enough_memory), "libwebsockets vhost");
@@ -134,7 +136,33 @@ void Shard::set_deadline(Connection& connection, DeadlineKind kind) {
     arm_timer();
 }
 
-phx::server::ConnectAnswer Shard::judge(const phx::server::ConnectRequest& request) noexcept {
+phx::server::ConnectAnswer Shard::judge(const UpgradeRequest& request, const std::string& peer) {
+    phx::server::Identity identity;
+    if (const auto verifier = tokens_->get()) {
+        auto verdict = verifier->verify(request.token, loop_.wall_clock());
+        if (const auto* const refusal = std::get_if<phx::server::TokenRefusal>(&verdict))
+            return refuse_token(*refusal, request.endpoint->dialect, peer);
+        identity = std::get<phx::server::Identity>(std::move(verdict));
+    }
+    auto answer = ask_user({*request.endpoint, request.params, peer, identity});
+    if (answer.identity == phx::server::Identity{}) answer.identity = std::move(identity);
+    return answer;
+}
+
+phx::server::ConnectAnswer Shard::refuse_token(const phx::server::TokenRefusal& refusal,
+                                               phx::server::Dialect dialect, const std::string& peer) {
+    report(fail(Errc::bad_auth, "a connect from " + peer + " is refused: " + describe(refusal), Origin::peer)
+               .error);
+    phx::server::ConnectAnswer answer;
+    answer.http_status = protocol::auth::phoenix_connect_status;
+    if (dialect == phx::server::Dialect::phoenix) return answer;
+    auto supabase = protocol::auth::supabase_connect_refusal(refusal);
+    answer.http_status = supabase.status;
+    answer.body = std::move(supabase.text);
+    return answer;
+}
+
+phx::server::ConnectAnswer Shard::ask_user(const phx::server::ConnectRequest& request) noexcept {
     phx::server::ConnectAnswer answer;
     if (!options_.authorize) return answer;
     try {

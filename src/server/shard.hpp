@@ -8,6 +8,7 @@
 #include "src/server/connection.hpp"
 #include "src/server/deadlines.hpp"
 #include "src/server/listener.hpp"
+#include "src/server/token_slot.hpp"
 
 #include <atomic>
 #include <cstddef>
@@ -43,9 +44,11 @@ using Patterns = std::vector<std::pair<std::string, phx::server::Handlers>>;
 class PHX_API Shard final : public LoopMember {
 public:
     /// Throws std::system_error.
-    Shard(LoopCore&, const phx::server::Options&, Patterns, ListeningSocket, std::shared_ptr<Counters>);
+    Shard(LoopCore&, const phx::server::Options&, Patterns, ListeningSocket, std::shared_ptr<const TokenSlot>,
+          std::shared_ptr<Counters>);
     /// Without a listener: connections come by accept().
-    Shard(LoopCore&, const phx::server::Options&, Patterns, std::shared_ptr<Counters>);
+    Shard(LoopCore&, const phx::server::Options&, Patterns, std::shared_ptr<const TokenSlot>,
+          std::shared_ptr<Counters>);
     ~Shard() override;
 
     void accept(std::unique_ptr<VirtualStream>, std::string peer);
@@ -66,7 +69,9 @@ public:
     const phx::server::Options& options() const noexcept { return options_; }
     protocol::FrameWriter& close_writer() noexcept { return close_writer_; }
     void set_deadline(Connection&, DeadlineKind);
-    phx::server::ConnectAnswer judge(const phx::server::ConnectRequest&) noexcept;
+    /// Whether tokens are verified, and so taken out of the params.
+    TokenUse token_use() const { return tokens_->get() ? TokenUse::verified : TokenUse::none; }
+    phx::server::ConnectAnswer judge(const UpgradeRequest&, const std::string& peer);
     void open_session(Connection&, UpgradeRequest, phx::server::ConnectAnswer);
     void receive(Connection&, protocol::Opcode, std::string_view payload);
     void note_activity(Connection&);
@@ -94,6 +99,9 @@ private:
     void arm_timer();
     void publish_sizes() noexcept;
     void report(const Error&) noexcept;
+    phx::server::ConnectAnswer refuse_token(const phx::server::TokenRefusal&, phx::server::Dialect,
+                                            const std::string& peer);
+    phx::server::ConnectAnswer ask_user(const phx::server::ConnectRequest&) noexcept;
 
     // orders and questions of the machine
     void on(const protocol::server::act::Send&);
@@ -117,6 +125,7 @@ private:
 
     LoopCore& loop_;
     phx::server::Options options_; // its own: the allowed origins change while it runs
+    const std::shared_ptr<const TokenSlot> tokens_;
     const std::shared_ptr<Counters> counters_;
     protocol::server::ServerMachine machine_;
     const std::vector<phx::server::Handlers> handlers_; // by PatternId, see add_patterns()

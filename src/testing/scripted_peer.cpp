@@ -59,7 +59,7 @@ void Peer::State::take_request() {
         }
         return answer(refused);
     }
-    shell::Routed routed = shell::route(request, endpoints_);
+    shell::Routed routed = shell::route(request, endpoints_, shell::TokenUse::none);
     if (const auto* const other = std::get_if<shell::HttpAnswer>(&routed)) return answer(*other);
     const auto& upgrade = std::get<shell::UpgradeRequest>(routed);
     vsn_ = upgrade.vsn;

@@ -17,11 +17,22 @@ using protocol::Direction;
 
 // ---- the server
 
+namespace {
+
+std::shared_ptr<const shell::TokenSlot> token_slot(const server::Options& options) {
+    auto slot = std::make_shared<shell::TokenSlot>();
+    if (options.tokens) slot->set(*options.tokens).value();
+    return slot;
+}
+
+} // namespace
+
 struct Server::Impl {
     System& system;
     shell::LoopCore& loop;
     const server::Options options;
     const std::shared_ptr<shell::Counters> counters = std::make_shared<shell::Counters>();
+    const std::shared_ptr<const shell::TokenSlot> tokens = token_slot(options);
     shell::Patterns patterns = {};
     std::weak_ptr<shell::Shard> shard = {}; // the loop owns it
     bool is_up = true;
@@ -54,7 +65,7 @@ struct Server::Impl {
 
     shell::Shard& running_shard() {
         if (const auto running = shard.lock()) return *running;
-        const auto started = std::make_shared<shell::Shard>(loop, options, patterns, counters);
+        const auto started = std::make_shared<shell::Shard>(loop, options, patterns, tokens, counters);
         loop.add_member(started);
         shard = started;
         return *started;

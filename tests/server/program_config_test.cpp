@@ -40,7 +40,7 @@ std::vector<ConfigJson> three_values(const Field<Config>& field) {
     const ConfigJson value = field.write(Config{});
     const std::string type(field.value_name);
     if (type == "NUMBER") return {11, 12, 13};
-    if (type == "DURATION") return {"11ms", "12s", "13m"};
+    if (type == "DURATION") return {"11s", "12s", "13m"};
     if (type == "HOST:PORT") return {"127.0.0.1:11", "[::1]:12", "localhost:13"};
     if (type == "TEXT,...") return {{"a"}, {"b", "c"}, {"d"}};
     if (type == "TEXT") return {"a", "b", "c"};
@@ -140,6 +140,21 @@ TEST(ConfigSettings, ReachTheOptionsOfTheServer) {
     EXPECT_FALSE(server_options(Config{}).tls);
 }
 
+TEST(ConfigSettings, SayHowTokensAreVerified) {
+    const ConfigRead read = read_file(R"({
+        "jwt_secret_file": "s", "jwks_file": "j",
+        "tokens": {"require_expiry": false, "require_role": true, "audience": "a", "issuer": null, "leeway": "5m"}})");
+    ASSERT_THAT(read.faults.lines(), ElementsAre());
+    EXPECT_EQ(read.config.keys.secret_file, "s");
+    EXPECT_EQ(read.config.keys.jwks_file, "j");
+    EXPECT_FALSE(read.config.token_rules.require_expiry);
+    EXPECT_TRUE(read.config.token_rules.require_role);
+    EXPECT_EQ(read.config.token_rules.audience, "a");
+    EXPECT_EQ(read.config.token_rules.issuer, std::nullopt);
+    EXPECT_EQ(read.config.token_rules.leeway, 5min);
+    EXPECT_EQ(read_config({.flags = {{"tokens.issuer", ""}}}).config.token_rules.issuer, std::nullopt);
+}
+
 // ---- faults
 
 TEST(ConfigFaults, NameThePathOfAnUnknownKeyAndWhatWasMeant) {
@@ -180,6 +195,9 @@ TEST(ConfigFaults, SayWhatAValueHasToBe) {
         {R"({"timeouts":{"stop":"-1s"}})", "timeouts.stop: expected a duration"},
         {R"({"timeouts":{"stop":"9999999999h"}})", "timeouts.stop: expected a duration"},
         {R"({"timeouts":{"stop":"99999999999999999999s"}})", "timeouts.stop: expected a duration"},
+        {R"({"tokens":{"leeway":"1500ms"}})", "tokens.leeway: expected a duration in whole seconds"},
+        {R"({"tokens":{"audience":["a"]}})", "tokens.audience: expected a text or null, not a list"},
+        {R"({"jwt_secret":"hunter2"})", "jwt_secret: unknown key; did you mean jwt_secret_file?"},
         {R"({"log":{"level":null}})", "log.level: expected"},
         {"[]", "the configuration: expected an object, not a list"},
     };

@@ -1,4 +1,5 @@
 // phx-server while it runs: signals, reload, log.
+#include "phx/server/token.hpp"
 #include "tests/support/server_program.hpp"
 #include "tests/support/temporary_file.hpp"
 #include "tests/support/test_server.hpp"
@@ -115,6 +116,49 @@ TEST(ServerProgramOrigins, ChangeWithAReload) {
     EXPECT_TRUE(program.err_line_with("changed=allowed_origins"));
     EXPECT_EQ(upgrade_status(), 101);
     EXPECT_EQ(status_of_page(port), 200);
+}
+
+TEST(ServerProgramKeys, AreReadAgain) {
+    const std::string first = "a first secret, as long as a hash is at least";
+    const std::string second = "a second secret, as long as a hash is at least";
+    TemporaryFile secrets(first);
+    Process program(server_command({"--listen", "127.0.0.1:0", "--jwt-secret-file", secrets.path(), "-v"}));
+    const std::uint16_t port = ready_port(program);
+    const auto status_with = [&](const std::string& secret) {
+        const std::string claims = R"({"sub":"u1","exp":4102444800})";
+        const std::string token = server::sign_token(claims, {.key = secret}).value();
+        TcpClient tcp(port);
+        tcp.send(upgrade_head("/socket/websocket?vsn=2.0.0&token=" + token));
+        std::string rest;
+        return read_response(tcp, rest, false).status;
+    };
+    EXPECT_EQ(status_with(first), 101);
+    EXPECT_EQ(status_with(second), 403);
+    secrets.write("weak");
+    program.signal(SIGHUP);
+    EXPECT_TRUE(program.err_line_with("reload_failed"));
+    EXPECT_EQ(status_with(first), 101);
+    secrets.write("");
+    program.signal(SIGHUP);
+    EXPECT_TRUE(program.err_line_with("reload_failed"));
+    EXPECT_EQ(status_with(first), 101);
+    secrets.write(second);
+    program.signal(SIGHUP);
+    EXPECT_TRUE(program.err_line_with("reloaded"));
+    EXPECT_EQ(status_with(first), 403);
+    EXPECT_EQ(status_with(second), 101);
+    const std::string command = program.command_line();
+    EXPECT_THAT(command, HasSubstr(secrets.path()));
+    EXPECT_THAT(command, Not(HasSubstr("secret, as long")));
+    program.signal(SIGTERM);
+    EXPECT_THAT(program.finish().err, Not(HasSubstr("secret, as long")));
+}
+
+TEST(ServerProgramKeys, OfTheEnvironmentAreNotInTheCommandLine) {
+    const std::string secret = "a secret with as many bytes as a hash has";
+    Process program(server_command({"--listen", "127.0.0.1:0"}), {{"PHX_SERVER_JWT_SECRET", secret}});
+    ready_port(program);
+    EXPECT_THAT(program.command_line(), AllOf(HasSubstr("--listen"), Not(HasSubstr(secret))));
 }
 
 TEST(ServerProgramReloadLimits, NameTheSettingsThatNeedARestart) {

@@ -1,4 +1,5 @@
 // phx-server with its settings: the file, the commands about it, the example that is shipped.
+#include "phx/server/token.hpp"
 #include "tests/support/server_program.hpp"
 #include "tests/support/temporary_file.hpp"
 #include "tests/support/test_server.hpp"
@@ -118,28 +119,42 @@ json example() {
     return parsed(text.str());
 }
 
-TEST(ServerProgramExample, HasOnlyValuesThatTheServerTakes) {
+const std::string secret = "a secret with as many bytes as a hash has";
+
+/// Starts with the files that the example names elsewhere.
+class ServerProgramExample : public testing::Test {
+protected:
+    Process::Environment places() const {
+        return {{"PHX_SERVER_TLS_CERT_FILE", files.server_cert()},
+                {"PHX_SERVER_TLS_KEY_FILE", files.server_key()},
+                {"PHX_SERVER_JWT_SECRET_FILE", secret_file.path()}};
+    }
+    static std::string token() {
+        return server::sign_token(R"({"sub":"u1","role":"user","exp":4102444800})", {.key = secret}).value();
+    }
+
     TlsFiles files;
-    const auto checked = run_server(
-        {"check-config", "--config", PHX_SERVER_EXAMPLE},
-        {{"PHX_SERVER_TLS_CERT_FILE", files.server_cert()}, {"PHX_SERVER_TLS_KEY_FILE", files.server_key()}});
+    TemporaryFile secret_file{secret + "\n"};
+};
+
+TEST_F(ServerProgramExample, HasOnlyValuesThatTheServerTakes) {
+    const auto checked = run_server({"check-config", "--config", PHX_SERVER_EXAMPLE}, places());
     EXPECT_EQ(checked.exit_code, 0) << checked.err;
     EXPECT_EQ(checked.err, "");
-    // It names no setting that is not in effect.
+    EXPECT_THAT(checked.out, Not(HasSubstr(secret)));
     json in_effect = parsed(checked.out);
     json written = example();
-    for (json* const config : {&in_effect, &written})
-        (*config)["tls"].erase("cert_file"), (*config)["tls"].erase("key_file");
+    for (json* const config : {&in_effect, &written}) {
+        config->erase("tls");
+        config->erase("jwt_secret_file");
+    }
     json merged = in_effect;
     merged.merge_patch(written);
     EXPECT_EQ(merged, in_effect);
 }
 
-TEST(ServerProgramExample, ServesItsEndpointsOverTls) {
-    TlsFiles files;
-    Process program(
-        server_command({"--config", PHX_SERVER_EXAMPLE, "--listen", "127.0.0.1:0"}),
-        {{"PHX_SERVER_TLS_CERT_FILE", files.server_cert()}, {"PHX_SERVER_TLS_KEY_FILE", files.server_key()}});
+TEST_F(ServerProgramExample, ServesItsEndpointsOverTls) {
+    Process program(server_command({"--config", PHX_SERVER_EXAMPLE, "--listen", "127.0.0.1:0"}), places());
     const std::uint16_t port = ready_port(program);
     for (const char* path : {"/health", "/ready", "/metrics"}) {
         TlsClient client(port);
@@ -150,24 +165,30 @@ TEST(ServerProgramExample, ServesItsEndpointsOverTls) {
     for (const json& endpoint : example()["endpoints"]) {
         TlsClient client(port);
         ASSERT_TRUE(client.shake_hands());
-        client.send(upgrade_head(endpoint["path"].get<std::string>() + "/websocket?vsn=2.0.0"));
+        client.send(
+            upgrade_head(endpoint["path"].get<std::string>() + "/websocket?vsn=2.0.0&token=" + token()));
         std::string answer;
         while (answer.find("\r\n\r\n") == std::string::npos) answer += client.receive();
         EXPECT_THAT(answer, HasSubstr("101 Switching Protocols")) << endpoint;
     }
     program.signal(SIGTERM);
-    EXPECT_EQ(program.finish().exit_code, 0);
+    const auto ended = program.finish();
+    EXPECT_EQ(ended.exit_code, 0);
+    EXPECT_THAT(ended.err, Not(HasSubstr(secret)));
 }
 
-TEST(ServerProgramExample, ServesBothDialects) {
-    Process program(server_command({"--config", PHX_SERVER_EXAMPLE, "--listen", "127.0.0.1:0"}),
-                    {{"PHX_SERVER_TLS_CERT_FILE", ""}, {"PHX_SERVER_TLS_KEY_FILE", ""}});
+TEST_F(ServerProgramExample, ServesBothDialectsToWhoHasAToken) {
+    Process::Environment plain = places();
+    plain[0].second = plain[1].second = "";
+    Process program(server_command({"--config", PHX_SERVER_EXAMPLE, "--listen", "127.0.0.1:0"}), plain);
     const std::uint16_t port = ready_port(program);
-    WsClient phoenix(port);
-    WsClient supabase(port, WsClient::supabase_v2);
+    const std::string header = "authorization: Bearer " + token() + "\r\n";
+    WsClient phoenix(port, WsClient::v2, header);
+    WsClient supabase(port, WsClient::supabase_v2, header);
     EXPECT_TRUE(is_served(phoenix));
     EXPECT_TRUE(is_served(supabase));
     EXPECT_THAT(supabase.call(R"(["1","1","realtime:a","phx_join",{}])"), HasSubstr(R"("status":"ok")"));
+    EXPECT_EQ(request(port, "GET /realtime/v1/websocket?vsn=2.0.0 HTTP/1.1").status, 400); // no handshake
 }
 
 } // namespace

@@ -58,12 +58,61 @@ TEST(ServerProgram, EchoesOnAnyTopicAndLeavesRealtimeToTheBuiltInChannel) {
         R"(["3","10","realtime:lobby","phx_reply",{"status":"ok","response":{"postgres_changes":[]}}])");
 }
 
-TEST(ServerProgram, RefusesToStartWithoutAuthenticationUnlessToldSo) {
+TEST(ServerProgram, RefusesToStartWithoutAKeyUnlessToldSo) {
     const auto ended = run_server({"--listen", "127.0.0.1:0"});
     EXPECT_EQ(ended.exit_code, 2);
     EXPECT_EQ(ended.out, "");
     EXPECT_TRUE(is_one_line(ended.err));
-    EXPECT_NE(ended.err.find("--insecure-no-auth"), std::string::npos);
+    for (const char* way : {"--jwt-secret-file", "PHX_SERVER_JWT_SECRET", "--jwks-file", "PHX_SERVER_JWKS",
+                            "--insecure-no-auth"}) {
+        EXPECT_NE(ended.err.find(way), std::string::npos) << way;
+    }
+}
+
+int connect_status(std::uint16_t port, const std::string& token) {
+    TcpClient tcp(port);
+    tcp.send(upgrade_head("/socket/websocket?vsn=2.0.0&token=" + token));
+    std::string rest;
+    return read_response(tcp, rest).status;
+}
+
+TEST(ServerProgram, LetsInWhoHasATokenOfItsSecret) {
+    const std::string secret = "a secret with as many bytes as a hash has";
+    Process program(server_command({"--listen", "127.0.0.1:0", "--verbose"}),
+                    {{"PHX_SERVER_JWT_SECRET", secret}});
+    const std::uint16_t port = ready_port(program);
+    const std::string claims = R"({"sub":"u1","exp":4102444800})";
+    EXPECT_EQ(connect_status(port, server::sign_token(claims, {.key = secret}).value()), 101);
+    const std::string forged = server::sign_token(claims, {.key = std::string(40, 'x')}).value();
+    EXPECT_EQ(connect_status(port, forged), 403);
+    EXPECT_EQ(connect_status(port, ""), 403);
+    program.signal(SIGTERM);
+    const auto ended = program.finish();
+    EXPECT_EQ(ended.exit_code, 0);
+    EXPECT_NE(ended.err.find("the token's signature is not of the key"), std::string::npos) << ended.err;
+    EXPECT_EQ(ended.err.find("INSECURE"), std::string::npos);
+    EXPECT_EQ(ended.err.find(forged), std::string::npos);
+    EXPECT_EQ(ended.err.find(secret), std::string::npos);
+}
+
+TEST(ServerProgram, SaysWhichKeyItCannotUse) {
+    for (const auto& [variable, value] :
+         {std::pair("PHX_SERVER_JWT_SECRET", "weak-password"), std::pair("PHX_SERVER_JWKS", "{}")}) {
+        const auto ended = run_server({"--listen", "127.0.0.1:0"}, {{variable, value}});
+        EXPECT_EQ(ended.exit_code, 2) << variable;
+        EXPECT_TRUE(is_one_line(ended.err)) << ended.err;
+        EXPECT_EQ(ended.err.find("weak-password"), std::string::npos);
+    }
+    EXPECT_EQ(run_server({"--jwks-file", "/nonexistent"}).exit_code, 2);
+}
+
+TEST(ServerProgram, TakesNoSecretsAsArgumentsAndRepeatsNone) {
+    for (const std::vector<std::string>& arguments :
+         {std::vector<std::string>{"--jwt-secret", "hunter2"}, {"--jwt-secret=hunter2"}, {"hunter2"}}) {
+        const auto ended = run_server(arguments);
+        EXPECT_EQ(ended.exit_code, 2);
+        EXPECT_EQ(ended.err.find("hunter2"), std::string::npos) << ended.err;
+    }
 }
 
 TEST(ServerProgram, SaysInOneLineWhyItCannotListen) {

@@ -17,6 +17,27 @@ const std::vector<Field<Config>>& FieldsOf<Config>::all() {
             "insecure_no_auth", [](auto& c) -> auto& { return c.insecure_no_auth; },
             "Let everybody in; on loopback addresses only"),
         field<Config>(
+            "jwt_secret_file", [](auto& c) -> auto& { return c.keys.secret_file; },
+            "File with the secrets of HS256, HS384 and HS512 tokens, one per line", live),
+        field<Config>(
+            "jwks_file", [](auto& c) -> auto& { return c.keys.jwks_file; }, "File with a JSON Web Key Set",
+            live),
+        field<Config>(
+            "tokens.require_expiry", [](auto& c) -> auto& { return c.token_rules.require_expiry; },
+            "Refuse tokens without exp", live),
+        field<Config>(
+            "tokens.require_role", [](auto& c) -> auto& { return c.token_rules.require_role; },
+            "Refuse tokens without role, as Supabase does", live),
+        field<Config>(
+            "tokens.audience", [](auto& c) -> auto& { return c.token_rules.audience; },
+            "What aud has to be, or to hold", live),
+        field<Config>(
+            "tokens.issuer", [](auto& c) -> auto& { return c.token_rules.issuer; }, "What iss has to be",
+            live),
+        field<Config>(
+            "tokens.leeway", [](auto& c) -> auto& { return c.token_rules.leeway; },
+            "How far clocks may differ; at most 1h", live),
+        field<Config>(
             "tls.cert_file", [](auto& c) -> auto& { return c.tls.cert_file; },
             "PEM: certificate and those that signed it; without it no TLS", live),
         field<Config>(
@@ -168,6 +189,8 @@ ReloadPlan plan_reload(const Config& running, const Config& wanted) {
         field.read(plan.config, value, field.key, none);
         plan.changed.push_back(field.key);
     }
+    if (plan.config.options.tokens && wanted.options.tokens)
+        plan.config.options.tokens = wanted.options.tokens; // the files may have new keys
     return plan;
 }
 

@@ -4,6 +4,7 @@
 #include "tools/phx-server/field.hpp"
 #include "tools/phx-server/listen_address.hpp"
 #include "tools/phx-server/log.hpp"
+#include "tools/phx-server/token_keys.hpp"
 
 #include <functional>
 #include <optional>
@@ -18,10 +19,13 @@ namespace phx::tools {
 struct Config {
     ListenAddress listen = {};
     bool insecure_no_auth = false;
+    KeySources keys = {};
+    server::TokenRules token_rules = {};
     server::TlsCertificate tls = {}; ///< without a cert_file: no TLS
     bool echo = true;
     LogOptions log = {};
-    server::Options options = {}; ///< but for host, port and tls
+    /// But for host, port and tls. Its tokens are read from `keys` by whoever reads files.
+    server::Options options = {};
 };
 
 /// All settings, in the order of --help. From this table are made the config file, the flags, the environment

@@ -23,7 +23,7 @@ std::size_t distance(std::string_view a, std::string_view b) {
 
 std::string_view last_part(std::string_view key) { return key.substr(key.rfind('.') + 1); }
 
-/// The key or section that was probably meant: written nearly so, or so in another place.
+/// The key or section that was probably meant: written nearly so, shortened, or in another place.
 std::string_view nearest(const std::vector<std::string>& keys, std::string_view unknown) {
     constexpr std::size_t max_bytes = 100;
     if (unknown.size() > max_bytes) return {};
@@ -36,7 +36,9 @@ std::string_view nearest(const std::vector<std::string>& keys, std::string_view 
     };
     for (const std::string_view key : keys) {
         const std::string_view section = key.substr(0, std::min(key.rfind('.'), key.size()));
-        consider(key, last_part(key) == last_part(unknown) ? 1 : distance(key, unknown));
+        const bool is_nearly =
+            last_part(key) == last_part(unknown) || key.starts_with(std::string(unknown) + "_");
+        consider(key, is_nearly ? 1 : distance(key, unknown));
         consider(section, distance(section, unknown));
     }
     return best;

@@ -1,6 +1,6 @@
 #include "tools/phx-server/flags.hpp"
 
-#include "tools/phx-server/config_file.hpp"
+#include "tools/phx-server/token_keys.hpp"
 
 #include <cstdlib>
 #include <type_traits>
@@ -26,6 +26,14 @@ CLI::Option* add_flag(CLI::App& app, const Field<Config>& field, std::string& te
                                                                            : option->take_last();
 }
 
+void load_keys(Config& config, Faults& faults) {
+    if (config.insecure_no_auth) return;
+    auto keys = read_token_keys(config.keys);
+    if (!keys) return faults.add(keys.error().message);
+    if (!keys->secrets.empty() || !keys->jwks.empty())
+        config.options.tokens = server::TokenOptions{*std::move(keys), config.token_rules};
+}
+
 } // namespace
 
 Flags::Flags(CLI::App& app) {
@@ -48,10 +56,10 @@ ConfigRead Flags::read_config() const {
     const char* const named = std::getenv(config_variable);
     const std::string file = config_file_.empty() && named ? named : config_file_;
     if (!file.empty()) {
-        auto text = read_config_file(file);
+        auto text = read_file(file);
         if (!text) {
             ConfigRead failed;
-            failed.faults.add(file, text.error().message);
+            failed.faults.add(text.error().message);
             return failed;
         }
         sources.file_text = *std::move(text);
@@ -60,7 +68,9 @@ ConfigRead Flags::read_config() const {
     if (verbose_) sources.flags.emplace_back("log.level", "debug");
     for (const Flag& flag : flags_)
         if (flag.option->count() > 0) sources.flags.emplace_back(flag.key, flag.text);
-    return phx::tools::read_config(sources);
+    ConfigRead read = phx::tools::read_config(sources);
+    if (read.faults.empty()) load_keys(read.config, read.faults);
+    return read;
 }
 
 } // namespace phx::tools

@@ -12,7 +12,7 @@ namespace phx::tools {
 class Flags {
 public:
     explicit Flags(CLI::App&);
-    /// Reads the file, the environment and the flags, each time anew.
+    /// Reads the file, the environment, the flags and the keys, each time anew.
     ConfigRead read_config() const;
 
 private:

@@ -1,5 +1,7 @@
 #include "tools/phx-server/reload.hpp"
 
+#include "tools/phx-server/serve.hpp"
+
 namespace phx::tools {
 namespace {
 
@@ -12,6 +14,9 @@ std::string joined(const std::vector<std::string>& keys) {
 Result<void> apply(server::Server& server, const Config& config) {
     if (!config.tls.cert_file.empty()) { // the files may be new ones of the same name
         if (auto set = server.set_tls(config.tls); !set) return set;
+    }
+    if (config.options.tokens) {
+        if (auto set = server.set_tokens(*config.options.tokens); !set) return set;
     }
     return server.set_allowed_origins(config.options.allowed_origins);
 }
@@ -26,6 +31,7 @@ void reload(server::Server& server, Log& log, Config& running, const ConfigRead&
         for (const std::string& line : wanted.faults.lines()) refuse(line);
         return;
     }
+    if (const auto why = why_refused(wanted.config)) return refuse(*why);
     ReloadPlan plan = plan_reload(running, wanted.config);
     // First all that can fail, so that it is all or nothing.
     if (const auto checked = server::check(server_options(plan.config)); !checked)

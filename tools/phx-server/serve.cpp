@@ -56,6 +56,7 @@ void log_start(Log& log, const Config& config, const std::string& address) {
     log.write(LogLevel::info, "started",
               {{"version", PHX_VERSION_STRING},
                {"address", address},
+               {"auth", config.options.tokens ? "tokens" : "off"},
                {"tls", config.tls.cert_file.empty() ? "off" : "on"},
                {"endpoints", endpoints_text(config.options.endpoints)}});
     if (config.insecure_no_auth)
@@ -67,9 +68,10 @@ void log_start(Log& log, const Config& config, const std::string& address) {
 } // namespace
 
 std::optional<std::string> why_refused(const Config& config) {
-    if (config.insecure_no_auth) return std::nullopt;
-    return "there is no authentication yet, so it must be waived: add --insecure-no-auth, on a loopback "
-           "address, to let everybody in who can reach it";
+    if (config.insecure_no_auth || config.options.tokens) return std::nullopt;
+    return "there is no key to verify tokens with: give --jwt-secret-file or --jwks-file (or "
+           "PHX_SERVER_JWT_SECRET or PHX_SERVER_JWKS in the environment), or --insecure-no-auth, on a "
+           "loopback address, to let everybody in who can reach it";
 }
 
 int serve(const ServeOptions& options) {

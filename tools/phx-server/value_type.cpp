@@ -32,6 +32,13 @@ bool ValueType<std::string>::read(const ConfigJson& json, std::string& value) {
     return true;
 }
 
+bool ValueType<std::optional<std::string>>::read(const ConfigJson& json, std::optional<std::string>& value) {
+    std::string text;
+    if (!json.is_null() && !ValueType<std::string>::read(json, text)) return false;
+    value = text.empty() ? std::nullopt : std::optional(std::move(text));
+    return true;
+}
+
 bool ValueType<bool>::read(const ConfigJson& json, bool& value) {
     if (!json.is_boolean()) return false;
     value = json.get<bool>();
@@ -77,6 +84,18 @@ ConfigJson ValueType<milliseconds>::write(milliseconds value) {
     for (const Unit& unit : units)
         if (value.count() != 0 && value.count() % unit.length == 0) largest = unit;
     return std::to_string(value.count() / largest.length).append(largest.name);
+}
+
+bool ValueType<std::chrono::seconds>::read(const ConfigJson& json, std::chrono::seconds& value) {
+    milliseconds exact{0};
+    if (!ValueType<milliseconds>::read(json, exact)) return false;
+    const auto whole = std::chrono::floor<std::chrono::seconds>(exact);
+    if (whole == exact) value = whole;
+    return whole == exact;
+}
+
+ConfigJson ValueType<std::chrono::seconds>::write(std::chrono::seconds value) {
+    return value.count() == 0 ? "0s" : ValueType<milliseconds>::write(value);
 }
 
 bool ValueType<std::vector<std::string>>::read(const ConfigJson& json, std::vector<std::string>& value) {

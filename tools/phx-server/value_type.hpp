@@ -9,6 +9,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -38,6 +39,17 @@ template <> struct ValueType<std::string> {
     static ConfigJson from_text(std::string_view text) { return text; }
 };
 
+/// Without one: null, or an empty text.
+template <> struct ValueType<std::optional<std::string>> {
+    static std::string_view name() { return "TEXT"; }
+    static std::string_view wanted() { return "a text or null"; }
+    static bool read(const ConfigJson&, std::optional<std::string>&);
+    static ConfigJson write(const std::optional<std::string>& value) {
+        return value ? ConfigJson(*value) : ConfigJson(nullptr);
+    }
+    static ConfigJson from_text(std::string_view text) { return text; }
+};
+
 template <> struct ValueType<bool> {
     static std::string_view name() { return "true|false"; }
     static std::string_view wanted() { return "true or false"; }
@@ -60,6 +72,14 @@ template <> struct ValueType<std::chrono::milliseconds> {
     static std::string_view wanted() { return R"(a duration with its unit: "500ms", "10s", "5m", "1h")"; }
     static bool read(const ConfigJson&, std::chrono::milliseconds&);
     static ConfigJson write(std::chrono::milliseconds);
+    static ConfigJson from_text(std::string_view text) { return text; }
+};
+
+template <> struct ValueType<std::chrono::seconds> {
+    static std::string_view name() { return "DURATION"; }
+    static std::string_view wanted() { return R"(a duration in whole seconds: "10s", "5m", "1h")"; }
+    static bool read(const ConfigJson&, std::chrono::seconds&);
+    static ConfigJson write(std::chrono::seconds);
     static ConfigJson from_text(std::string_view text) { return text; }
 };
 

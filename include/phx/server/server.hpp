@@ -4,6 +4,7 @@
 #include "phx/network_options.hpp"
 #include "phx/result.hpp"
 #include "phx/server/handlers.hpp"
+#include "phx/server/token.hpp"
 
 #include <chrono>
 #include <cstddef>
@@ -33,8 +34,10 @@ struct Endpoint {
 struct ConnectRequest {
     const Endpoint& endpoint;
     /// Query parameters, decoded, as a JSON object of strings; the last of equal names.
+    /// Where Options::tokens are set, without `apikey` and `token`.
     std::string_view params;
-    std::string_view peer; ///< address
+    std::string_view peer;    ///< address
+    const Identity& identity; ///< of the token that was verified; anonymous without Options::tokens
 };
 
 /// Whether it is accepted.
@@ -46,7 +49,7 @@ struct ConnectAnswer {
     /// and no text the name of the status.
     std::string body = {};
     std::string socket_id = {}; ///< of an accepted connection: Actions::disconnect finds it by this
-    Identity identity = {};     ///< of an accepted connection
+    Identity identity = {};     ///< of an accepted connection; an anonymous one stands for that of the token
 };
 
 /// What the server shows to clients that speak TLS. An encrypted key is refused.
@@ -73,8 +76,13 @@ struct Options {
     std::uint16_t port = 0;                 ///< 0: any free one; start() says which
     std::optional<TlsCertificate> tls = {}; ///< set: every connection is https or wss
     std::vector<Endpoint> endpoints = {{}, {"/realtime/v1", Dialect::supabase}};
-    /// Judges each connect, on the server's thread. Without one everybody may connect, and then only a
-    /// loopback address can be listened on.
+    /// If set, each connect needs a token that is good, found in this order: header `x-api-key`, header
+    /// `Authorization: Bearer`, query `apikey`, query `token`, subprotocol `base64url.bearer.phx.` (authToken
+    /// of phoenix.js). Others are refused: on a Phoenix endpoint with 403 and nothing else, on a Supabase one
+    /// with its status and `{"error":text}`; on_error says why.
+    std::optional<TokenOptions> tokens = {};
+    /// Judges each connect, after its token, on the server's thread. Without it and without `tokens`
+    /// everybody may connect, and then only a loopback address can be listened on.
     std::function<ConnectAnswer(const ConnectRequest&)> authorize = {};
     /// Of browsers' pages that may connect and use the HTTP API, beside those of the server's own address:
     /// "https://app.example.com", "https://*.example.com", "*" (any). Who sends no Origin is no browser and
@@ -84,12 +92,12 @@ struct Options {
     std::size_t max_channels_per_connection = 100;
     std::size_t max_pending_bytes = 8u << 20; ///< that wait for one slow client; more closes it with 1013
     Timeouts timeouts = {};
-    /// Malformed frames, exceptions of handlers, slow clients; one line, without secrets. On the server's
-    /// thread; what it throws is ignored.
+    /// Malformed frames, refused tokens, exceptions of handlers, slow clients; one line, without secrets. On
+    /// the server's thread; what it throws is ignored.
     std::function<void(const Error&)> on_error = {};
 };
 
-/// What start() would say of the origins and the certificate, without listening: for programs that read their
+/// What start() would say of the origins, the keys and the certificate, without listening: for programs that read their
 /// options from files. Errors: invalid_argument, tls_failed.
 PHX_API Result<void> check(const Options&);
 
@@ -128,7 +136,7 @@ public:
 
     /// Listens and serves; the port. A server starts once. Errors: system_failure (address in use, no
     /// descriptors or threads left), invalid_argument (no such address; open to the network without
-    /// `authorize`; started before), tls_failed (the certificate).
+    /// `tokens` or `authorize`; keys that cannot be used; started before), tls_failed (the certificate).
     Result<std::uint16_t> start();
     /// Connections from now on get this certificate; those that are open keep theirs. Errors: tls_failed
     /// (then nothing has changed), invalid_argument (the server runs without TLS, or does not run).
@@ -139,6 +147,11 @@ public:
     /// Closes every connection with 1012, waits for the clients' answers no longer than Timeouts::stop, and
     /// ends the thread. Idempotent.
     void stop();
+
+    /// Verifies the tokens of connects from now on with these, also where there were none: for the rotation
+    /// of keys. Connections that are open stay. Errors: invalid_argument (a key that cannot be used); then
+    /// what there was stays.
+    Result<void> set_tokens(const TokenOptions&);
 
     /// To every member of a topic. Ignored unless the server runs.
     void broadcast(std::string topic, std::string event, Payload payload);
