@@ -20,6 +20,36 @@ using shell::LoopCore;
 using shell::Shard;
 using Machine = protocol::server::ServerMachine;
 
+namespace {
+
+Result<void> check_origins(const std::vector<std::string>& origins) {
+    for (const std::string& origin : origins) {
+        if (!shell::is_origin_pattern(origin))
+            return fail(Errc::invalid_argument,
+                        "allowed_origins: \"" + origin +
+                            "\" is no origin; give SCHEME://HOST[:PORT], https://*.HOST or *");
+    }
+    return {};
+}
+
+Result<shell::TlsContext> make_tls(const TlsCertificate& certificate) {
+    return shell::make_server_tls_context(certificate.cert_file, certificate.key_file,
+                                          certificate.min_version);
+}
+
+} // namespace
+
+Result<void> check(const Options& options) {
+    if (auto checked = check_origins(options.allowed_origins); !checked) return checked;
+    if (options.tokens) {
+        const auto verifier = TokenVerifier::make(options.tokens->keys, options.tokens->rules);
+        if (!verifier) return Failure{verifier.error()};
+    }
+    if (!options.tls) return {};
+    if (const auto context = make_tls(*options.tls); !context) return Failure{context.error()};
+    return {};
+}
+
 class Server::Impl {
 public:
     explicit Impl(Options options) : options_(std::move(options)) {
@@ -43,12 +73,8 @@ public:
         std::lock_guard lock(mutex_);
         if (state_ != State::new_)
             return fail(Errc::invalid_argument, "start(): a server starts once, make another");
-        for (const std::string& origin : options_.allowed_origins) {
-            if (!shell::is_origin_pattern(origin))
-                return fail(Errc::invalid_argument, "allowed_origins: \"" + origin +
-                                                        "\" is no origin; give SCHEME://HOST[:PORT], "
-                                                        "https://*.HOST or *");
-        }
+        if (const auto checked = check_origins(options_.allowed_origins); !checked)
+            return Failure{checked.error()};
         // Tokens that set_tokens() was given already are newer.
         if (options_.tokens && !tokens_->get())
             if (auto set = tokens_->set(*options_.tokens); !set) return Failure{set.error()};
@@ -94,6 +120,17 @@ public:
             options_.tls && post([tls = *std::move(context)](Shard& shard) { shard.set_tls(tls); });
         if (!is_posted)
             return fail(Errc::invalid_argument, "set_tls(): the server does not run, or not with TLS");
+        return {};
+    }
+
+    Result<void> set_allowed_origins(std::vector<std::string> origins) {
+        if (auto checked = check_origins(origins); !checked) return checked;
+        std::lock_guard lock(mutex_);
+        if (state_ != State::running)
+            return fail(Errc::invalid_argument, "set_allowed_origins(): the server does not run");
+        loop_->post([shard = shard_, origins = std::move(origins)]() mutable {
+            if (const auto alive = shard.lock()) alive->set_allowed_origins(std::move(origins));
+        });
         return {};
     }
 
@@ -182,11 +219,6 @@ public:
 private:
     enum class State { new_, running, stopped };
 
-    static Result<shell::TlsContext> make_tls(const TlsCertificate& certificate) {
-        return shell::make_server_tls_context(certificate.cert_file, certificate.key_file,
-                                              certificate.min_version);
-    }
-
     static Failure not_running() {
         return fail(Errc::socket_closed, "the server does not run: nobody can be reached before start() or "
                                          "after stop()");
@@ -227,6 +259,9 @@ Result<std::uint16_t> Server::start() { return impl_->start(); }
 Result<void> Server::set_tls(const TlsCertificate& certificate) { return impl_->set_tls(certificate); }
 bool Server::drain(std::chrono::milliseconds spread, std::chrono::milliseconds timeout) {
     return impl_->drain(spread, timeout);
+}
+Result<void> Server::set_allowed_origins(std::vector<std::string> origins) {
+    return impl_->set_allowed_origins(std::move(origins));
 }
 void Server::stop() { impl_->stop(); }
 void Server::broadcast(std::string topic, std::string event, Payload payload) {

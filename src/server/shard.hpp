@@ -58,6 +58,9 @@ public:
     void accept(std::unique_ptr<VirtualStream>, std::string peer);
     /// Of connections from now on; null: plain ones.
     void set_tls(TlsContext context) { tls_ = std::move(context); }
+    void set_allowed_origins(std::vector<std::string> origins) {
+        options_.allowed_origins = std::move(origins);
+    }
     void broadcast(std::string_view topic, std::string_view event, phx::server::PayloadView);
     /// Not inside a handler, whose views it would end.
     void send(const phx::server::Route&, std::string_view event, phx::server::PayloadView,
@@ -172,7 +175,7 @@ private:
                      const char* name, Handler&&);
 
     LoopCore& loop_;
-    const phx::server::Options& options_;
+    phx::server::Options options_; // its own: the allowed origins change while it runs
     const std::shared_ptr<const TokenSlot> tokens_;
     const std::shared_ptr<Counters> counters_;
     protocol::server::ServerMachine machine_;

@@ -76,7 +76,7 @@ TEST(TokenProgram, ReadsKeysAndTokensFromFiles) {
         program({"gen-token", "--private-key", pem.path(), "--algorithm", "ES384", "--kid", "ES384"}, {});
     ASSERT_EQ(made.exit_code, 0) << made.err;
     const File token(made.out);
-    EXPECT_EQ(program({"check-token", "--jwks", jwks.path(), "--token-file", token.path()}, {}).exit_code, 0);
+    EXPECT_EQ(program({"check-token", "--jwks-file", jwks.path(), "--token-file", token.path()}, {}).exit_code, 0);
     EXPECT_EQ(
         program({"check-token", "--token-file", token.path()}, {{"PHX_SERVER_JWKS", vectors["jwks"].dump()}})
             .exit_code,
@@ -129,7 +129,7 @@ TEST(TokenProgram, ExplainsWhatIsWrongWithItsArguments) {
         EXPECT_EQ(ended.exit_code, 2) << "no key";
         EXPECT_TRUE(is_one_line(ended.err)) << ended.err;
     }
-    EXPECT_EQ(program({"check-token", "--jwks", "/nonexistent"}, {}).exit_code, 1);
+    EXPECT_EQ(program({"check-token", "--jwks-file", "/nonexistent"}, {}).exit_code, 1);
     const auto weak = program({"gen-token"}, {{"PHX_SERVER_JWT_SECRET", "weak-password"}});
     EXPECT_EQ(weak.exit_code, 2);
     EXPECT_EQ(weak.err.find("weak-password"), std::string::npos);

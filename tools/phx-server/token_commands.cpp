@@ -68,7 +68,7 @@ void add_key_options(CLI::App& app, KeySources& sources) {
     app.add_option("--jwt-secret-file", sources.secret_file,
                    std::string("File with the secret of HS256, HS384 and HS512 tokens, one per line; else ") +
                        secret_variable + " of the environment");
-    app.add_option("--jwks", sources.jwks_file,
+    app.add_option("--jwks-file", sources.jwks_file,
                    std::string("File with a JSON Web Key Set; else ") + jwks_variable +
                        " of the environment");
 }

@@ -119,6 +119,10 @@ struct Options {
     std::function<void(const Error&)> on_error = {};
 };
 
+/// What start() would say of the origins, the keys and the certificate, without listening: for programs that read their
+/// options from files. Errors: invalid_argument, tls_failed.
+PHX_API Result<void> check(const Options&);
+
 /// Numbers of the moment, and totals since start(). They are read one after the other: no sum of them is
 /// exact.
 struct Stats {
@@ -180,6 +184,9 @@ public:
     /// the rest is closed at once, and it returns false. Throws std::logic_error inside a handler.
     bool drain(std::chrono::milliseconds spread = std::chrono::seconds(5),
                std::chrono::milliseconds timeout = std::chrono::seconds(30));
+    /// Options::allowed_origins of requests from now on; connections that are open stay. Errors:
+    /// invalid_argument (no origin; then nothing has changed, or the server does not run).
+    Result<void> set_allowed_origins(std::vector<std::string>);
     /// Closes every connection with 1012, waits for the clients' answers no longer than Timeouts::stop, and
     /// ends the thread. Idempotent.
     void stop();
