@@ -30,7 +30,7 @@ public:
         std::size_t opened = 0, joined = 0;
         while (joined < count) {
             for (; opened < count && opened - joined < at_once; ++opened) start(join_of(all_.size()));
-            read(-1, [&](std::size_t number, std::string_view text) {
+            read([&](std::size_t number, std::string_view text) {
                 if (!all_[number].is_joined && is_reply(text)) {
                     all_[number].is_joined = true;
                     ++joined;
@@ -47,9 +47,14 @@ public:
     /// Blocks until the system has taken it.
     void send(std::size_t number, std::string_view frames);
 
-    /// Waits for something to arrive, at most `timeout_ms` (-1: for ever), and calls
-    /// on_frame(number, text) for every whole frame.
-    template <class OnFrame> void read(int timeout_ms, OnFrame&& on_frame) {
+    /// Waits for something to arrive, and calls on_frame(number, text) for every whole frame.
+    template <class OnFrame> void read(OnFrame&& on_frame) {
+        constexpr int patience_ms = 20'000;
+        if (!read_for(patience_ms, on_frame))
+            throw std::runtime_error("what the server owes does not arrive");
+    }
+    /// The same, for so long at the most; whether something has arrived.
+    template <class OnFrame> bool read_for(int timeout_ms, OnFrame&& on_frame) {
         const int ready = epoll_wait(epoll_, events_.data(), static_cast<int>(events_.size()), timeout_ms);
         for (int i = 0; i < ready; ++i) {
             const auto number = static_cast<std::size_t>(events_[static_cast<std::size_t>(i)].data.u64);
@@ -57,6 +62,7 @@ public:
             for (std::string_view text; next_frame(bytes, text);) on_frame(number, text);
             all_[number].partial.assign(bytes);
         }
+        return ready > 0;
     }
 
     /// Whether it is a reply; throws if that is not "ok".

@@ -1,12 +1,13 @@
-// One measurement of the server that listens on PORT and is process PID, by one thread; printed as JSON.
+// server_load PORT PID MODE ARGUMENTS: one measurement of the server that listens on PORT and is process PID,
+// by one thread; printed as JSON. It fails when something that is owed does not arrive.
 //
-//   fanout SUBSCRIBERS WINDOW SECONDS   so many publishes are outstanding; done is one when all have it
-//   paced SUBSCRIBERS PER_SECOND SECONDS  a publish at a time, evenly spread
-//   echo CONNECTIONS WINDOW SECONDS     each has so many pushes outstanding
-//   active IDLE COUNT                   so many joined connections are idle; round trips of one more
-//   connect CONNECTIONS                 connects and joins them all to one topic
-//   topics TOPICS                       joins so many topics, 100 on each connection
-//   presence MEMBERS JOINS              so many are present; more join one by one
+//   fanout SUBSCRIBERS WINDOW SECONDS     so many publishes are outstanding; one is done when all have it
+//   paced SUBSCRIBERS PER_SECOND SECONDS  evenly spread, the next one when all have the one before
+//   echo CONNECTIONS WINDOW SECONDS       each has so many pushes outstanding
+//   active IDLE COUNT                     round trips of one connection beside so many idle ones
+//   connect CONNECTIONS                   connects and joins them all to one topic
+//   topics TOPICS                         joins so many topics (hundreds), 100 on each connection
+//   presence MEMBERS JOINS                so many are present; more join one by one
 #include "bench/client/frames.hpp"
 #include "bench/client/measure.hpp"
 #include "bench/server/connections.hpp"
@@ -124,7 +125,7 @@ void fan_out(Connections& connections, const Process& server, std::size_t subscr
         const std::size_t before = deliveries.count;
         while (measurement.seconds() < time) {
             deliveries.complete = 0;
-            connections.read(-1, [&](std::size_t who, std::string_view text) { deliveries.take(who, text); });
+            connections.read([&](std::size_t who, std::string_view text) { deliveries.take(who, text); });
             connections.send(0, std::string_view(batch).substr(0, deliveries.complete * publish.size()));
         }
         measurement.stop(deliveries.count - before);
@@ -148,8 +149,8 @@ void paced(Connections& connections, const Process& server, std::size_t subscrib
             connections.send(0, publish);
             ++sent;
         }
-        connections.read(left > 0 ? static_cast<int>(left * 1e3) : 1,
-                         [&](std::size_t who, std::string_view text) { deliveries.take(who, text); });
+        connections.read_for(left > 0 ? static_cast<int>(left * 1e3) : 1,
+                             [&](std::size_t who, std::string_view text) { deliveries.take(who, text); });
     }
     measurement.stop(deliveries.count);
     measurement.print();
@@ -167,7 +168,7 @@ void echo(Connections& connections, const Process& server, std::size_t count, st
     std::size_t replies = 0;
     Measurement measurement(server);
     while (measurement.seconds() < seconds) {
-        connections.read(-1, [&](std::size_t who, std::string_view) {
+        connections.read([&](std::size_t who, std::string_view) {
             ++replies;
             if (answered[who]++ == 0) busy.push_back(who);
         });
@@ -188,8 +189,7 @@ void active(Connections& connections, const Process& server, std::size_t idle, s
     for (std::size_t i = 0; i < count; ++i) {
         const auto start = Clock::now();
         connections.send(0, push);
-        for (std::size_t got = 0; got == 0;)
-            connections.read(-1, [&](std::size_t, std::string_view) { ++got; });
+        for (std::size_t got = 0; got == 0;) connections.read([&](std::size_t, std::string_view) { ++got; });
         times.push_back(std::chrono::duration<double, std::micro>(Clock::now() - start).count());
     }
     measurement.stop(count);
@@ -200,24 +200,26 @@ void connect(Connections& connections, const Process& server, std::size_t count)
     Measurement measurement(server);
     connections.open(count, [](std::size_t) { return join_of("bench:echo"); });
     measurement.stop(count);
-    connections.read(1000, [](std::size_t, std::string_view) {}); // the server comes to rest
+    connections.read_for(1000, [](std::size_t, std::string_view) {}); // the server comes to rest
     measurement.print();
 }
 
 void join_topics(Connections& connections, const Process& server, std::size_t topics) {
     constexpr std::size_t per_connection = 100, at_once = 64;
-    const std::size_t count = (topics + per_connection - 1) / per_connection;
-    connections.open(count, [](std::size_t who) { return join_of("bench:0:" + std::to_string(who)); });
+    const auto join = [](std::size_t who, std::size_t which) {
+        return join_of("bench:" + std::to_string(who) + ':' + std::to_string(which));
+    };
+    connections.open(topics / per_connection, [&](std::size_t who) { return join(who, 0); });
+    constexpr std::size_t further = per_connection - 1; // on each
+    const std::size_t all = connections.size() * further;
+    std::size_t joined = 0, asked = 0;
     Measurement measurement(server);
-    std::size_t joined = count, asked = count;
-    while (joined < topics) {
-        for (; asked < topics && asked - joined < at_once; ++asked)
-            connections.send(asked % count, join_of("bench:" + std::to_string(asked / count) + ':' +
-                                                    std::to_string(asked % count)));
-        connections.read(-1,
-                         [&](std::size_t, std::string_view text) { joined += Connections::is_reply(text); });
+    while (joined < all) {
+        for (; asked < all && asked - joined < at_once; ++asked)
+            connections.send(asked / further, join(asked / further, 1 + asked % further));
+        connections.read([&](std::size_t, std::string_view text) { joined += Connections::is_reply(text); });
     }
-    measurement.stop(topics - count);
+    measurement.stop(all);
     measurement.print();
 }
 
@@ -243,7 +245,7 @@ public:
         present_ += count;
         expected_ += count * connections_.size();
         while (heard_ < expected_)
-            connections_.read(-1, [this](std::size_t, std::string_view text) { take(text); });
+            connections_.read([this](std::size_t, std::string_view text) { take(text); });
     }
 
 private:
@@ -266,7 +268,7 @@ private:
 };
 
 void presence(Connections& connections, const Process& server, std::size_t count, std::size_t joins) {
-    constexpr std::size_t at_once = 16;
+    constexpr std::size_t at_once = 64;
     Members members(connections);
     for (std::size_t present = 0; present < count; present += at_once)
         members.join(std::min(at_once, count - present), false);
