@@ -93,7 +93,9 @@ private:
             for (std::size_t i = 2; i < head; ++i) size = size << 8 | p[i];
         }
         if (bytes.size() - head < size) return false;
-        if ((p[0] & 0x0f) == 8) throw std::runtime_error("the server closed a connection");
+        if ((p[0] & 0x0f) == 8)
+            throw std::runtime_error("the server closed a connection with " +
+                                     (size < 2 ? "no code" : std::to_string(p[head] << 8 | p[head + 1])));
         text = bytes.substr(head, size);
         bytes.remove_prefix(head + size);
         return true;

@@ -244,14 +244,18 @@ public:
         }
         present_ += count;
         expected_ += count * connections_.size();
-        while (heard_ < expected_)
+        while (heard_ < expected_) {
+            send_heartbeats();
             connections_.read([this](std::size_t, std::string_view text) { take(text); });
+        }
     }
 
 private:
     static constexpr std::string_view topic = "realtime:bench";
     const std::string track =
         push_of(topic, "presence", R"({"type":"presence","event":"track","payload":{"name":"someone"}})");
+
+    const std::string heartbeat = frame_of(R"([null,"1","phoenix","heartbeat",{}])");
 
     void take(std::string_view text) {
         constexpr std::string_view mark = "\"phx_ref\"";
@@ -263,7 +267,16 @@ private:
         }
     }
 
+    /// In time for the idle timeout: what is told to 10,000 takes a while.
+    void send_heartbeats() {
+        constexpr auto interval = std::chrono::seconds(20);
+        if (Clock::now() - last_heartbeats_ < interval) return;
+        last_heartbeats_ = Clock::now();
+        for (std::size_t i = 0; i < connections_.size(); ++i) connections_.send(i, heartbeat);
+    }
+
     Connections& connections_;
+    Clock::time_point last_heartbeats_ = Clock::now();
     std::size_t heard_ = 0, expected_ = 0, present_ = 0;
 };
 
