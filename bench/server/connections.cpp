@@ -10,11 +10,7 @@
 namespace {
 
 constexpr std::size_t buffer_bytes = 4u << 20;
-constexpr std::size_t connections_per_address = 10'000; // an address has about 28,000 ports
-
-constexpr std::string_view upgrade =
-    "GET /socket/websocket?vsn=2.0.0 HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\n"
-    "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+constexpr std::size_t connections_per_address = 10'000;
 
 [[noreturn]] void fail(const char* what) {
     throw std::runtime_error(std::string(what) + ": " + std::strerror(errno));
@@ -30,6 +26,19 @@ sockaddr_in loopback(std::size_t host, int port) {
 
 } // namespace
 
+int connect_to(int port, std::size_t number) {
+    const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0) fail("socket");
+    const int on = 1;
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof on);
+    const sockaddr_in from = loopback(number / connections_per_address, 0);
+    const sockaddr_in to = loopback(0, port);
+    if (bind(fd, reinterpret_cast<const sockaddr*>(&from), sizeof from) != 0) fail("bind");
+    if (connect(fd, reinterpret_cast<const sockaddr*>(&to), sizeof to) != 0) fail("connect");
+    return fd;
+}
+
 Connections::Connections(int port)
     : port_(port), epoll_(epoll_create1(EPOLL_CLOEXEC)), buffer_(buffer_bytes) {
     if (epoll_ < 0) fail("epoll_create1");
@@ -42,22 +51,14 @@ Connections::~Connections() {
 
 void Connections::start(std::string join) {
     Connection connection;
-    connection.fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (connection.fd < 0) fail("socket");
+    connection.fd = connect_to(port_, all_.size());
     connection.join = std::move(join);
-    const int on = 1;
-    setsockopt(connection.fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    setsockopt(connection.fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof on);
-    const sockaddr_in from = loopback(all_.size() / connections_per_address, 0);
-    const sockaddr_in to = loopback(0, port_);
-    if (bind(connection.fd, reinterpret_cast<const sockaddr*>(&from), sizeof from) != 0) fail("bind");
-    if (connect(connection.fd, reinterpret_cast<const sockaddr*>(&to), sizeof to) != 0) fail("connect");
     epoll_event event{};
     event.events = EPOLLIN;
     event.data.u64 = all_.size();
     if (epoll_ctl(epoll_, EPOLL_CTL_ADD, connection.fd, &event) != 0) fail("epoll_ctl");
     all_.push_back(std::move(connection));
-    send(all_.size() - 1, upgrade);
+    send(all_.size() - 1, upgrade_request);
 }
 
 void Connections::send(std::size_t number, std::string_view frames) {

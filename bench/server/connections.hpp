@@ -11,6 +11,15 @@
 #include <utility>
 #include <vector>
 
+/// The head of a client's upgrade to protocol version 2.
+inline constexpr std::string_view upgrade_request =
+    "GET /socket/websocket?vsn=2.0.0 HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\n"
+    "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+
+/// A connected, blocking socket; `number` spreads many over the addresses of the loopback network, each of
+/// which has about 28,000 ports.
+int connect_to(int port, std::size_t number);
+
 /// Connections to one server, driven by the thread that calls. They exchange ready frames and look at
 /// nothing but the headers; whoever reads looks at the text if he wants to.
 class Connections {

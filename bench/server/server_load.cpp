@@ -6,11 +6,13 @@
 //   echo CONNECTIONS WINDOW SECONDS       each has so many pushes outstanding
 //   active IDLE COUNT                     round trips of one connection beside so many idle ones
 //   connect CONNECTIONS                   connects and joins them all to one topic
+//   connect-tls CONNECTIONS               the same over TLS, one after the other
 //   topics TOPICS                         joins so many topics (hundreds), 100 on each connection
 //   presence MEMBERS JOINS                so many are present; more join one by one
 #include "bench/client/frames.hpp"
 #include "bench/client/measure.hpp"
 #include "bench/server/connections.hpp"
+#include "bench/server/tls_connections.hpp"
 
 #include <cstdio>
 #include <cstdlib>
@@ -204,6 +206,14 @@ void connect(Connections& connections, const Process& server, std::size_t count)
     measurement.print();
 }
 
+void connect_over_tls(int port, const Process& server, std::size_t count) {
+    TlsConnections connections(port);
+    Measurement measurement(server);
+    for (std::size_t i = 0; i < count; ++i) connections.open(upgrade_request, join_of("bench:echo"));
+    measurement.stop(count);
+    measurement.print();
+}
+
 void join_topics(Connections& connections, const Process& server, std::size_t topics) {
     constexpr std::size_t per_connection = 100, at_once = 64;
     const auto join = [](std::size_t who, std::size_t which) {
@@ -296,7 +306,8 @@ int run(int argc, char** argv) {
         std::fprintf(stderr, "usage: server_load PORT PID MODE ARGUMENTS; see the head of its source\n");
         return 2;
     }
-    Connections connections(std::atoi(argv[1]));
+    const int port = std::atoi(argv[1]);
+    Connections connections(port);
     const Process server(std::atoi(argv[2]));
     const std::string mode = argv[3];
     const auto number = [&](int i) { return i < argc ? std::strtoul(argv[i], nullptr, 10) : 1; };
@@ -306,6 +317,7 @@ int run(int argc, char** argv) {
     if (mode == "echo") return echo(connections, server, number(4), number(5), seconds), 0;
     if (mode == "active") return active(connections, server, number(4), number(5)), 0;
     if (mode == "connect") return connect(connections, server, number(4)), 0;
+    if (mode == "connect-tls") return connect_over_tls(port, server, number(4)), 0;
     if (mode == "topics") return join_topics(connections, server, number(4)), 0;
     if (mode == "presence") return presence(connections, server, number(4), number(5)), 0;
     std::fprintf(stderr, "server_load: there is no mode %s\n", mode.c_str());
