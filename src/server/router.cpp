@@ -57,8 +57,10 @@ std::string_view bearer_token(std::string_view header) {
 std::string take_token(const HttpRequest& request, Params& params) {
     std::string apikey = take_param(params, "apikey");
     std::string token = take_param(params, "token");
+    // The last two: of realtime-js' HTTP requests, and of phoenix.js' long poll.
     for (const std::string_view header :
-         {request.header("x-api-key"), bearer_token(request.header("authorization"))}) {
+         {request.header("x-api-key"), bearer_token(request.header("authorization")),
+          request.header("apikey"), request.header("x-phoenix-authtoken")}) {
         if (!header.empty()) return std::string(header);
     }
     if (!apikey.empty()) return apikey;
@@ -246,6 +248,10 @@ Routed route(const HttpRequest& request, const Options& options, TokenUse token_
     if (const Endpoint* endpoint = find_endpoint(request.path, "/longpoll", options.endpoints)) {
         if (!may_come_from(request, options)) return HttpAnswer::empty(403);
         return route_long_poll(request, *endpoint, token_use);
+    }
+    if (request.path == "/" && options.status_page) {
+        const bool is_read = request.method == "GET" || request.method == "HEAD";
+        return is_read ? Routed(ServiceRequest{Service::status_page}) : wrong_method("GET, HEAD");
     }
     if (request.path == "/health" || request.path == "/api/ping") return route_alive(request);
     const auto found = find_service(api_path(request.path, options.endpoints));

@@ -27,6 +27,7 @@ struct UpgradeRequest : ConnectAttempt {
 
 /// What the server answers itself, beside WebSockets.
 enum class Service : std::uint8_t {
+    status_page,
     ready,
     metrics,
     broadcast,     ///< Supabase's batch

@@ -6,6 +6,7 @@
 #include "src/server/origin.hpp"
 #include "src/server/prepared_handlers.hpp"
 #include "src/server/shard.hpp"
+#include "src/server/status_channel.hpp"
 #include "src/server/token_slot.hpp"
 
 #include <mutex>
@@ -98,6 +99,7 @@ public:
         bool is_serving = false;
         loop_->call([&] {
             try {
+                if (options_.status_page) add_status_channel();
                 auto shard = std::make_shared<Shard>(*loop_, options_, std::move(patterns_),
                                                      *std::move(socket), tokens_, counters_);
                 shard->set_tls(tls);
@@ -222,6 +224,21 @@ private:
     static Failure not_running() {
         return fail(Errc::socket_closed, "the server does not run: nobody can be reached before start() or "
                                          "after stop()");
+    }
+
+    /// Before the patterns of the user, which it goes ahead of.
+    void add_status_channel() {
+        const bool asks = options_.authorize || tokens_->get();
+        const auto report = [this, start = loop_->now()] {
+            shell::StatusReport now;
+            now.stats = counters_->read();
+            if (const auto shard = shard_.lock()) now.topics = shard->machine().topics({}, 1000);
+            now.uptime = std::chrono::duration_cast<std::chrono::milliseconds>(loop_->now() - start);
+            return now;
+        };
+        patterns_.emplace(patterns_.begin(), shell::status_topic,
+                          shell::prepared(shell::status_topic,
+                                          shell::status_channel(asks ? options_.service_role : "", report)));
     }
 
     /// Null unless the server runs. Not held while somebody waits for the loop, whose handlers come here too.

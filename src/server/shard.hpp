@@ -114,6 +114,7 @@ private:
     /// Why the caller is refused.
     std::optional<HttpAnswer> judge_caller(Service, const HttpExchange&, Caller&);
     HttpAnswer serve(const ServiceRequest&, const HttpExchange&, const Caller&);
+    HttpAnswer serve_status_page();
     HttpAnswer serve_broadcast(const HttpExchange&, const Caller&);
     HttpAnswer serve_broadcast_one(const ServiceRequest&, const HttpExchange&, const Caller&);
     HttpAnswer serve_send(const HttpExchange&);

@@ -5,6 +5,7 @@
 #include "src/server/metrics.hpp"
 #include "src/server/query.hpp"
 #include "src/server/shard.hpp"
+#include "src/server/status_channel.hpp"
 
 #include <algorithm>
 #include <array>
@@ -112,7 +113,10 @@ void Shard::serve(const ServiceRequest& wanted, const std::shared_ptr<HttpExchan
 /// Broadcasts need a good token, what concerns other people's connections the service role. A server that
 /// lets everybody in (on loopback only) asks nobody.
 std::optional<HttpAnswer> Shard::judge_caller(Service service, const HttpExchange& exchange, Caller& caller) {
-    if (service == Service::ready || service == Service::metrics) return std::nullopt;
+    // The page itself says nothing; what it shows comes over its channel.
+    const bool is_open =
+        service == Service::ready || service == Service::metrics || service == Service::status_page;
+    if (is_open) return std::nullopt;
     const auto verifier = tokens_->get();
     if (!verifier && !options_.authorize) return std::nullopt;
     const HttpAnswer unauthorized = HttpAnswer::message(401, "Unauthorized");
@@ -137,9 +141,10 @@ std::optional<HttpAnswer> Shard::judge_caller(Service service, const HttpExchang
 
 HttpAnswer Shard::serve(const ServiceRequest& wanted, const HttpExchange& exchange, const Caller& caller) {
     switch (wanted.service) {
+    case Service::status_page: return serve_status_page();
     case Service::ready:
         if (is_draining()) return HttpAnswer::json(503, R"({"status":"draining"})");
-        return HttpAnswer::json(200, R"({"status":"ready"})");
+        return HttpAnswer::json(200, R"({"status":"ok"})");
     case Service::metrics: {
         HttpAnswer answer = HttpAnswer::text(200, metrics_text(counters_->read()));
         answer.content_type = "text/plain; version=0.0.4; charset=utf-8";
@@ -154,6 +159,16 @@ HttpAnswer Shard::serve(const ServiceRequest& wanted, const HttpExchange& exchan
     case Service::long_poll: break; // it may be answered later
     }
     return HttpAnswer::error(404, "not found");
+}
+
+HttpAnswer Shard::serve_status_page() {
+    HttpAnswer answer = HttpAnswer::text(200, status_page(options_.endpoints.front().path));
+    answer.content_type = "text/html; charset=utf-8";
+    answer.extra_headers =
+        "content-security-policy: default-src 'none'; style-src 'unsafe-inline'; script-src "
+        "'unsafe-inline'; connect-src 'self' ws: wss:; base-uri 'none'; frame-ancestors "
+        "'none'\r\nx-content-type-options: nosniff\r\nreferrer-policy: no-referrer\r\n";
+    return answer;
 }
 
 HttpAnswer Shard::serve_broadcast(const HttpExchange& exchange, const Caller& caller) {
@@ -192,13 +207,13 @@ HttpAnswer Shard::serve_broadcast_one(const ServiceRequest& wanted, const HttpEx
     if (body.size() > options_.max_broadcast_bytes)
         return HttpAnswer::json(422, R"({"errors":{"payload":["Payload size exceeds tenant limit"]}})");
     const std::string topic = realtime_topic_of(wanted.topic);
-    machine_.broadcast_realtime(loop_.now(),
-                                {.topic = topic,
-                                 .event = wanted.event,
-                                 .payload = payload,
-                                 .is_private = query_parameter(exchange.request().query, "private") == "true",
-                                 .form = RealtimeBroadcast::Form::user_broadcast,
-                                 .writer = caller.rights()});
+    const auto count = machine_.broadcast_realtime(
+        loop_.now(), {.topic = topic,
+                      .event = wanted.event,
+                      .payload = payload,
+                      .is_private = query_parameter(exchange.request().query, "private") == "true",
+                      .form = RealtimeBroadcast::Form::user_broadcast,
+                      .writer = caller.rights()});
     pump();
     return count ? HttpAnswer::empty(202) : HttpAnswer::message(403, "Unauthorized");
 }

@@ -102,7 +102,8 @@ export class Program {
         this.name = `${variable} ${args.join(' ')}`;
         this.#child = spawn(program_path(variable), args, {
             stdio: ['pipe', 'pipe', 'pipe'],
-            env: { ...process.env, ...env },
+            // Connections are closed at once when a server ends, not spread over its five seconds.
+            env: { PHX_SERVER_DRAIN_SPREAD: '50ms', ...process.env, ...env },
         });
         for (const stream of ['stdout', 'stderr']) {
             this.#child[stream].setEncoding('utf8').on('data', (text) => {

@@ -41,8 +41,15 @@ private:
     WsClient ws_;
 };
 
+server::Options with_open_rooms() {
+    server::Options options;
+    const server::Requirement nothing;
+    options.policies = {{.topic = "realtime:*", .join = nothing, .write = nothing, .presence = nothing}};
+    return options;
+}
+
 TEST(ServerApi, BroadcastsABatchToPublicAndPrivateRooms) {
-    TestServer server;
+    TestServer server(with_open_rooms());
     Member open(server.port(), "realtime:a");
     Member closed(server.port(), "realtime:a", true);
     Member other(server.port(), "realtime:b");
@@ -161,7 +168,7 @@ TEST(ServerApi, TellsMetricsAndReadiness) {
     EXPECT_EQ(metrics.header("content-type"), "text/plain; version=0.0.4; charset=utf-8");
     EXPECT_THAT(metrics.body, HasSubstr("\nphx_connections 1\n"));
     EXPECT_THAT(metrics.body, HasSubstr("# TYPE phx_frames_received_total counter\n"));
-    EXPECT_EQ(get(server, "/ready").body, R"({"status":"ready"})");
+    EXPECT_EQ(get(server, "/ready").body, R"({"status":"ok"})");
     EXPECT_EQ(get(server, "/api/ping").body, R"({"message":"Success"})");
 }
 
@@ -205,6 +212,53 @@ TEST(ServerApi, AsksForATokenAndForTheServiceRole) {
     EXPECT_EQ(status("POST", "/api/broadcast/t/events/e", anon + "\r\ncontent-type: application/json"), 202);
     EXPECT_EQ(status("GET", "/metrics", ""), 200);
     for (const Error& error : server.errors()) EXPECT_EQ(error.message.find("nonsense"), std::string::npos);
+}
+
+TEST(ServerApi, AsksThePoliciesWhoMayBroadcast) {
+    server::Options options;
+    const std::string secret(32, 's');
+    options.tokens.emplace().keys.secrets = {secret};
+    const server::Requirement nothing, editor{.roles = {"editor"}};
+    options.policies = {{.topic = "realtime:news", .join = nothing, .write = editor}};
+    TestServer server(options);
+    const auto status = [&](const char* role, const std::string& target) {
+        const std::string claims = json({{"role", role}, {"exp", 4102444800}}).dump();
+        const std::string token = server::sign_token(claims, {"HS256", secret}).value();
+        return request(server.port(), "POST " + target + " HTTP/1.1\r\napikey: " + token +
+                                          "\r\ncontent-type: application/json\r\ncontent-length: 0")
+            .status;
+    };
+    const std::string news = "/api/broadcast/news/events/e?private=true";
+    EXPECT_EQ(status("editor", news), 202);
+    EXPECT_EQ(status("anon", news), 403);
+    EXPECT_EQ(status("service_role", news), 202);
+    EXPECT_EQ(status("editor", "/api/broadcast/other/events/e?private=true"), 403);
+    EXPECT_EQ(status("anon", "/api/broadcast/other/events/e"), 202);
+}
+
+TEST(ServerStatusPage, ShowsWhatTheServerDoesToTheServiceRole) {
+    server::Options options;
+    options.status_page = true;
+    TestServer server(options);
+    const HttpResponse page = get(server, "/");
+    EXPECT_EQ(page.status, 200);
+    EXPECT_EQ(page.header("content-type"), "text/html; charset=utf-8");
+    EXPECT_THAT(page.header("content-security-policy"), HasSubstr("default-src 'none'"));
+    EXPECT_THAT(page.body, HasSubstr("data-socket=\"/socket\""));
+    EXPECT_EQ(page.body.find("@VERSION@"), std::string::npos);
+    WsClient client(server.port());
+    EXPECT_THAT(client.call(R"(["1","1","realtime:$status","phx_join",{}])"), HasSubstr("\"ok\""));
+    const json status = json::parse(client.receive_text());
+    EXPECT_EQ(status[3], "status");
+    EXPECT_EQ(status[4]["connections"], 1);
+    EXPECT_EQ(status[4]["top_topics"], json::parse(R"([{"topic":"realtime:$status","members":1}])"));
+
+    server::Options closed = options;
+    closed.authorize = [](const server::ConnectRequest&) { return server::ConnectAnswer{}; };
+    TestServer other(closed);
+    WsClient outsider(other.port());
+    EXPECT_THAT(outsider.call(R"(["1","1","realtime:$status","phx_join",{}])"), HasSubstr("unauthorized"));
+    EXPECT_EQ(get(TestServer(), "/").status, 404);
 }
 
 TEST(ServerApi, IsClosedWhereOnlyTheUserJudges) {

@@ -76,7 +76,8 @@ TEST(TokenProgram, ReadsKeysAndTokensFromFiles) {
         program({"gen-token", "--private-key", pem.path(), "--algorithm", "ES384", "--kid", "ES384"}, {});
     ASSERT_EQ(made.exit_code, 0) << made.err;
     const File token(made.out);
-    EXPECT_EQ(program({"check-token", "--jwks-file", jwks.path(), "--token-file", token.path()}, {}).exit_code, 0);
+    EXPECT_EQ(
+        program({"check-token", "--jwks-file", jwks.path(), "--token-file", token.path()}, {}).exit_code, 0);
     EXPECT_EQ(
         program({"check-token", "--token-file", token.path()}, {{"PHX_SERVER_JWKS", vectors["jwks"].dump()}})
             .exit_code,

@@ -79,6 +79,9 @@ const std::vector<Field<Config>>& FieldsOf<Config>::all() {
             "history", [](auto& c) -> auto& { return c.options.history; },
             "Which broadcasts of private realtime:* channels are kept for replay"),
         field<Config>(
+            "status_page", [](auto& c) -> auto& { return c.options.status_page; },
+            "Show at / what the server does"),
+        field<Config>(
             "service_role", [](auto& c) -> auto& { return c.options.service_role; },
             "The role that may use all of the HTTP API"),
         field<Config>(

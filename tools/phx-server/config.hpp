@@ -27,7 +27,7 @@ struct Config {
     std::chrono::milliseconds drain_timeout{30'000};
     LogOptions log = {};
     /// But for host, port and tls. Its tokens are read from `keys` by whoever reads files.
-    server::Options options = {};
+    server::Options options = {.status_page = true};
 };
 
 /// All settings, in the order of --help. From this table are made the config file, the flags, the environment

@@ -101,6 +101,10 @@ struct Options {
     /// "https://app.example.com", "https://*.example.com", "*" (any). Who sends no Origin is no browser and
     /// not asked. Anything else in it makes start() fail.
     std::vector<std::string> allowed_origins = {};
+    /// `GET /` is a page that shows what the server does, live, and inspects topics. Its figures come from
+    /// the reserved topic `realtime:$status`, which needs the service role (where nobody is asked for
+    /// anything: none).
+    bool status_page = false;
     bool realtime = true;              ///< serve `realtime:*` with Supabase's semantics
     std::vector<Policy> policies = {}; ///< without any, private `realtime:*` channels are closed
     bool private_only = false;         ///< refuses public `realtime:*` channels
@@ -119,8 +123,8 @@ struct Options {
     std::function<void(const Error&)> on_error = {};
 };
 
-/// What start() would say of the origins, the keys and the certificate, without listening: for programs that read their
-/// options from files. Errors: invalid_argument, tls_failed.
+/// What start() would say of the origins, the keys and the certificate, without listening: for programs that
+/// read their options from files. Errors: invalid_argument, tls_failed.
 PHX_API Result<void> check(const Options&);
 
 /// Numbers of the moment, and totals since start(). They are read one after the other: no sum of them is

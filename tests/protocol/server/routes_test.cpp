@@ -71,7 +71,15 @@ struct Routes : testing::Test {
         std::sort(names.begin(), names.end());
         return names;
     }
-    ServerApp app;
+    /// Private rooms are open to everybody.
+    static server::ServerConfig config() {
+        const phx::server::Requirement nothing;
+        server::ServerConfig config;
+        config.policies = {{.topic = "realtime:*", .join = nothing, .write = nothing, .presence = nothing}};
+        return config;
+    }
+
+    ServerApp app{config()};
     ServerDriver& d = app.driver;
 };
 
