@@ -1,5 +1,6 @@
 #include "bench/client/raw_client.hpp"
 
+#include "bench/client/frames.hpp"
 #include "bench/client/measure.hpp"
 
 #include <arpa/inet.h>
@@ -76,24 +77,6 @@ private:
     std::size_t filled_ = 0;
     char buffer_[256u << 10];
 };
-
-/// Masked with zeros: what is on the wire is the text.
-std::string frame_of(std::string_view text) {
-    std::string frame(1, static_cast<char>(0x81));
-    if (text.size() < 126) {
-        frame += static_cast<char>(0x80 | text.size());
-    } else {
-        frame += static_cast<char>(0x80 | 126);
-        frame += static_cast<char>(text.size() >> 8);
-        frame += static_cast<char>(text.size() & 0xff);
-    }
-    return frame.append(4, '\0').append(text);
-}
-
-std::string push_of(std::string_view topic, std::string_view event, std::string_view payload) {
-    return frame_of("[\"1\",\"100000\",\"" + std::string(topic) + "\",\"" + std::string(event) + "\"," +
-                    std::string(payload) + "]");
-}
 
 void join(RawClient& client, const std::string& topic) {
     client.write(push_of(topic, "phx_join", "{}"));

@@ -69,9 +69,20 @@ public:
     void channel(std::string pattern, server::Handlers);
     /// To every member of a topic.
     void broadcast(std::string topic, std::string event, server::Payload payload = {});
+    /// As server::Server::send(); on the thread of the World it has gone out when this returns.
+    server::Delivery send(server::Route, std::string event, server::Payload payload = {},
+                          std::function<void(std::size_t count)> on_delivered = {});
+    /// As server::Server::request(); `done` is called while time passes.
+    void request(server::ClientRequest, std::function<void(const Result<server::Payload>&)> done);
+    /// Who is there, to know whom to ask; as server::Server::connections().
+    std::vector<std::shared_ptr<const server::Connection>> connections(const server::Route&) const;
+    /// As server::Server::emit_change().
+    Result<void> emit_change(server::Change);
     /// Closes every connection with this code.
     void disconnect_all(std::uint16_t code = 1012, std::string reason = {});
 
+    /// As server::Server::drain(), while time passes: new connections are refused until stop() and start().
+    void drain(Millis spread = Millis(5'000), Millis timeout = Millis(30'000));
     /// Closes every connection with 1012; nobody listens until start(). What channels and presence knew is
     /// gone.
     void stop();

@@ -54,7 +54,7 @@ std::uint32_t entry_id(std::string_view entry) noexcept {
 }
 
 /// The entry with its id; an id that the client sent gives way.
-void append_entry(std::string& out, std::string_view entry) {
+std::uint32_t append_entry(std::string& out, std::string_view entry) {
     std::string members;
     JsonMembers reader(entry);
     JsonMember member;
@@ -63,33 +63,54 @@ void append_entry(std::string& out, std::string_view entry) {
         if (unquote(member.name, scratch) == "id") continue;
         members.append(",").append(member.name.text).append(":").append(member.value);
     }
-    out.append("{\"id\":").append(std::to_string(entry_id(members))).append(members).append("}");
+    const std::uint32_t id = entry_id(members);
+    out.append("{\"id\":").append(std::to_string(id)).append(members).append("}");
+    return id;
 }
 
-std::string join_response(std::string_view config) {
-    std::string out = "{\"postgres_changes\":[";
+void read_subscriptions(std::string_view config, JoinRequest& request) {
+    std::string& out = request.response;
+    out = "{\"postgres_changes\":[";
     const std::size_t first = out.size();
     JsonElements entries(json_member(config, "postgres_changes").value_or("[]"));
     std::string_view entry;
     while (entries.next(entry)) {
         if (!is_json_object(entry)) continue; // nulls are dropped
         if (out.size() != first) out.push_back(',');
-        append_entry(out, entry);
+        const std::uint32_t id = append_entry(out, entry);
+        if (!request.subscription_error.empty()) continue;
+        auto subscription = read_subscription(entry);
+        if (subscription) {
+            subscription->id = id;
+            request.subscriptions.push_back(*std::move(subscription));
+        } else {
+            request.subscription_error = subscription.error().message;
+            request.subscriptions.clear();
+        }
     }
-    return out.append("]}");
+    out.append("]}");
 }
 
-/// Supabase: replay is for private channels, needs `since` and a `limit` from 1 to 25 if any. There is no
-/// history in this server yet: a valid request is accepted and replays nothing.
-std::string_view judge_replay(std::string_view broadcast, bool is_private) {
+std::optional<std::string> read_token(std::string_view payload) {
+    for (const std::string_view name : {"user_token", "access_token"}) {
+        auto token = json_string(json_member(payload, name).value_or("null"));
+        if (token) return token->starts_with("sb_") ? std::nullopt : token;
+    }
+    return std::nullopt;
+}
+
+/// Supabase: replay is for private channels, needs `since` and a `limit` from 1 to 25 if any.
+std::string_view read_replay(std::string_view broadcast, JoinRequest& request) {
     const auto replay = json_member(broadcast, "replay");
     if (!replay || !is_json_object(*replay)) return {};
-    if (!is_private) return "UnableToReplayMessages: Replay is not allowed for public channels";
+    if (!request.is_private) return "UnableToReplayMessages: Replay is not allowed for public channels";
     const auto since = read_integer(*replay, "since");
     const bool limited = json_member(*replay, "limit").value_or("null") != "null";
     const auto limit = limited ? read_integer(*replay, "limit") : std::optional<std::int64_t>(25);
-    const bool valid = since && *since >= 0 && limit && *limit >= 1 && *limit <= 25;
-    return valid ? std::string_view() : "UnableToReplayMessages: Replay params are not valid";
+    if (!since || *since < 0 || !limit || *limit < 1 || *limit > 25)
+        return "UnableToReplayMessages: Replay params are not valid";
+    request.replay = {*since, static_cast<std::size_t>(*limit)};
+    return {};
 }
 
 /// Elixir's inspect() of the payload, as far as JSON looks the same.
@@ -123,8 +144,10 @@ JoinRequest read_join(std::string_view subtopic, std::string_view payload) {
     request.presence_enabled = read_flag(presence, "enabled");
     request.presence_key = json_string(json_member(presence, "key").value_or("null")).value_or("");
     request.is_private = read_flag(config, "private");
-    request.refusal = judge_replay(broadcast, request.is_private);
-    request.response = join_response(config);
+    request.replication_ready = read_flag(broadcast, "replication_ready");
+    request.token = read_token(payload);
+    request.refusal = read_replay(broadcast, request);
+    read_subscriptions(config, request);
     return request;
 }
 

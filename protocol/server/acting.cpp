@@ -21,6 +21,12 @@ ServerMachine::State::Verdict ServerMachine::State::act(TimePoint now, Session& 
         } else if constexpr (std::is_same_v<A, action::Broadcast>) {
             const Membership* const except = a.audience == action::Audience::others ? &member : nullptr;
             if (!broadcast(topics[member.topic], a.event, a.payload, except)) crash(member);
+        } else if constexpr (std::is_same_v<A, action::Send>) {
+            if (!send_to(a.route, a.event, a.payload, &session)) crash(member);
+        } else if constexpr (std::is_same_v<A, action::Request>) {
+            act_request(now, session, member, a);
+        } else if constexpr (std::is_same_v<A, action::Notify>) {
+            if (!push_request(session, member, RequestId{}, a.method, a.params)) crash(member);
         } else if constexpr (std::is_same_v<A, action::SetState>) {
             member.state = a.json;
         } else if constexpr (std::is_same_v<A, action::Track>) {
@@ -44,7 +50,7 @@ ServerMachine::State::Verdict ServerMachine::State::act(TimePoint now, Session& 
             close(session, a.code, a.reason);
         } else {
             static_assert(std::is_same_v<A, action::Disconnect>);
-            disconnect(a.socket_id);
+            disconnect(sessions_of(Registry::Kind::socket_id, a.socket_id), 1001);
         }
         return member.phase == MemberPhase::joined ? Verdict::going_on : Verdict::ended;
     };

@@ -12,16 +12,21 @@
 namespace phx::protocol::server {
 
 enum class DeadlineKind : std::uint8_t {
-    idle, ///< of a session
-    join, ///< a delayed answer takes effect
-    info, ///< Actions::after
+    idle,          ///< of a session
+    join,          ///< a delayed answer takes effect
+    info,          ///< Actions::after
+    request,       ///< of the server to a client: its response is awaited no longer
+    session_token, ///< of a connection expires
+    member_token,  ///< of a channel expires
+    drain,         ///< of a session: it is closed, unless it is busy
+    drain_end,     ///< of all
 };
 
 struct Deadline {
     TimePoint at = {};
     std::uint64_t order = 0; ///< deadlines of one moment fire in the order they were set
     DeadlineKind kind = DeadlineKind::idle;
-    std::uint64_t id = 0; ///< a SessionId or a MemberId
+    std::uint64_t id = 0; ///< a SessionId, a MemberId or a RequestId
     std::string info = {};
 };
 

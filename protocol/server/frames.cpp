@@ -1,4 +1,5 @@
 #include "phx/protocol/codec.hpp"
+#include "phx/protocol/topic.hpp"
 #include "protocol/server/machine_state.hpp"
 
 #include <algorithm>
@@ -88,8 +89,38 @@ void ServerMachine::State::end_frame(Session& session, std::string_view topic, J
     send(session, frame);
 }
 
-bool ServerMachine::State::fan_out(Topic& topic, FrameView frame, const Membership* except) {
+void ServerMachine::State::push_system(Session& session, const Membership& member, std::string_view status,
+                                       std::string_view extension, std::string_view message) {
+    const std::string_view topic = topic_name(member);
+    const bool has_prefix = topic.starts_with(realtime_prefix);
+    text.assign("{\"message\":");
+    append_json_string(text, message);
+    text.append(",\"status\":\"").append(status);
+    text.append("\",\"extension\":\"").append(extension).append("\",\"channel\":");
+    append_json_string(text, has_prefix ? topic.substr(realtime_prefix.size()) : topic);
+    text.push_back('}');
+    push(session, member, "system", {Opcode::text, text});
+}
+
+void ServerMachine::State::send_to(const std::vector<SessionId>& receivers, Vsn vsn, const FrameView& frame) {
+    const auto encoded = encode_into(out, vsn, frame);
+    if (!encoded) return;
+    std::vector<SessionId>& buffer = out.session_buffer(receivers.size());
+    const auto begin = static_cast<std::ptrdiff_t>(buffer.size());
+    buffer.insert(buffer.end(), receivers.begin(), receivers.end());
+    const auto kept = std::span<const SessionId>(buffer).subspan(static_cast<std::size_t>(begin));
+    out.push(act::Fanout{kept, encoded->opcode, encoded->data});
+}
+
+bool ServerMachine::State::sees_presence(MemberId id) {
+    const Membership& member = *members.find(id);
+    return !member.realtime || (member.rights.presence && member.realtime->watches_presence);
+}
+
+bool ServerMachine::State::fan_out(Topic& topic, FrameView frame, const Membership* except,
+                                   Receivers receivers_wanted) {
     frame.topic = topic.name;
+    const bool filters = receivers_wanted == Receivers::those_who_see_presence && topic.blind_members > 0;
     for (const Vsn vsn : {Vsn::v2, Vsn::v1}) {
         const MemberList& list = topic.list(vsn);
         const bool skips = except != nullptr && except->position < list.members.size() &&
@@ -98,18 +129,32 @@ bool ServerMachine::State::fan_out(Topic& topic, FrameView frame, const Membersh
         // Phoenix crashes the sender when a v1 member listens to a binary broadcast; here that member gets
         // nothing.
         if (count == 0 || (vsn == Vsn::v1 && frame.kind == Opcode::binary)) continue;
-        const auto encoded = encode_into(out, vsn, frame);
-        if (!encoded) return false;
-        std::vector<SessionId>& buffer = out.session_buffer(list.sessions.size());
-        const auto begin = static_cast<std::ptrdiff_t>(buffer.size());
-        buffer.insert(buffer.end(), list.sessions.begin(), list.sessions.end());
-        if (skips) {
-            std::iter_swap(buffer.begin() + begin + except->position, buffer.end() - 1);
-            buffer.pop_back();
+        const auto skipped = skips ? std::optional(except->position) : std::nullopt;
+        if (!filters) {
+            if (!fan_out(vsn, list.sessions, skipped, frame)) return false;
+            continue;
         }
-        const auto receivers = std::span<const SessionId>(buffer).subspan(static_cast<std::size_t>(begin));
-        out.push(act::Fanout{receivers, encoded->opcode, encoded->data});
+        std::vector<SessionId> seeing;
+        for (std::uint32_t i = 0; i < list.members.size(); ++i)
+            if (skipped != i && sees_presence(list.members[i])) seeing.push_back(list.sessions[i]);
+        if (!seeing.empty() && !fan_out(vsn, seeing, std::nullopt, frame)) return false;
     }
+    return true;
+}
+
+bool ServerMachine::State::fan_out(Vsn vsn, std::span<const SessionId> to,
+                                   std::optional<std::uint32_t> skipped, const FrameView& frame) {
+    const auto encoded = encode_into(out, vsn, frame);
+    if (!encoded) return false;
+    std::vector<SessionId>& buffer = out.session_buffer(to.size());
+    const auto begin = static_cast<std::ptrdiff_t>(buffer.size());
+    buffer.insert(buffer.end(), to.begin(), to.end());
+    if (skipped) {
+        std::iter_swap(buffer.begin() + begin + *skipped, buffer.end() - 1);
+        buffer.pop_back();
+    }
+    const auto receivers = std::span<const SessionId>(buffer).subspan(static_cast<std::size_t>(begin));
+    out.push(act::Fanout{receivers, encoded->opcode, encoded->data});
     return true;
 }
 

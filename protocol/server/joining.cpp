@@ -5,9 +5,17 @@
 #include <utility>
 
 namespace phx::protocol::server {
+namespace {
+
+phx::server::JoinAnswer unauthorized() {
+    return phx::server::JoinAnswer::refuse("{\"reason\":\"unauthorized\"}");
+}
+
+} // namespace
 
 std::optional<PatternId> ServerMachine::State::match(std::string_view topic) const {
     // A catch-all leaves realtime:* to the built-in channel; a pattern that names it takes it over.
+    if (topic.empty()) return std::nullopt;
     const bool is_built_in = config.realtime && topic.starts_with(realtime_prefix);
     for (std::size_t i = 0; i < patterns.size(); ++i) {
         if (is_built_in && patterns[i].text == "*") continue;
@@ -17,10 +25,14 @@ std::optional<PatternId> ServerMachine::State::match(std::string_view topic) con
 }
 
 void ServerMachine::State::join(Session& session, std::uint64_t topic_hash, const FrameView& frame) {
-    const auto pattern = frame.topic_token ? std::nullopt : match(frame.topic);
-    const bool built_in =
+    if (is_draining) return refuse(session, frame.join_ref.value_or(null_token), frame, "server draining");
+    const bool is_inbox = !frame.topic_token && frame.topic == inbox_topic;
+    const auto pattern = frame.topic_token || is_inbox ? std::nullopt : match(frame.topic);
+    const bool is_realtime =
         !pattern && config.realtime && !frame.topic_token && frame.topic.starts_with(realtime_prefix);
+    const bool built_in = is_inbox || is_realtime;
     if (!pattern && !built_in) return refuse(session, null_token, frame, "unmatched topic");
+    if (!may_join(session, frame, built_in)) return;
     const JsonToken join_ref = frame.join_ref.value_or(null_token);
     if (frame.topic.size() > config.max_topic_bytes)
         return refuse(session, join_ref, frame, "topic too long");
@@ -37,14 +49,18 @@ void ServerMachine::State::join(Session& session, std::uint64_t topic_hash, cons
     }
     if (frame.payload.size() > config.max_params_bytes_per_session - session.params_bytes)
         return refuse_join(session, frame, "join payload too large", replaced);
+    if (is_inbox) return join_inbox(session, topic_hash, frame, replaced);
     if (built_in) return join_realtime(session, topic_hash, frame, std::move(replaced));
 
     Membership& member = add_member(session, topic_hash, frame, Visibility::open, pattern);
+    judge(session, member);
     member.params.assign(frame.payload);
     member.params_kind = frame.kind;
     member.pending = std::make_unique<PendingJoin>();
     member.pending->ref.assign(frame.ref.value_or(null_token).text);
     member.pending->replaced = std::move(replaced);
+    if (!member.rights.enter || token_has_expired(session, member))
+        return settle(time, member, unauthorized());
     out.push(event::JoinAsked{member.id, *pattern, {member.params_kind, member.params}});
 }
 
@@ -74,11 +90,14 @@ Membership& ServerMachine::State::add_member(Session& session, std::uint64_t top
 
 void ServerMachine::State::enter_topic(Session& session, Membership& member) {
     member.phase = MemberPhase::joined;
+    if (!sees_presence(member.id)) ++topics[member.topic].blind_members;
     member.position = topics.join(member.topic, session.vsn, session.id, member.id);
 }
 
 void ServerMachine::State::settle(TimePoint now, Membership& member, const phx::server::JoinAnswer& answer) {
     Session& session = *sessions.find(member.session);
+    if (answer.verdict == phx::server::JoinAnswer::Verdict::accept && token_has_expired(session, member))
+        return settle(now, member, unauthorized());
     const std::unique_ptr<PendingJoin> pending = std::exchange(member.pending, nullptr);
     const bool accepted = answer.verdict == phx::server::JoinAnswer::Verdict::accept;
     FrameView question;

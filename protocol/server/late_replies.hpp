@@ -25,7 +25,7 @@ public:
     Added add(std::uint64_t id, JsonToken ref, std::size_t limit) {
         const bool is_full = living_ >= std::max<std::size_t>(limit, 1);
         if (is_full) clear(entries_[head_]);
-        entries_.push_back({id, std::string(ref.text)});
+        entries_.push_back({id, std::string(ref.text), false});
         ++living_;
         trim();
         return is_full ? Added::forgot_oldest : Added::kept_all;
@@ -37,12 +37,21 @@ public:
         return entry != nullptr ? std::string_view(entry->ref) : std::string_view();
     }
 
+    /// Somebody means to answer this push later. Ignored if it was answered.
+    void promise(phx::server::ReplyTo to) {
+        Entry* const entry = find(to);
+        if (entry == nullptr || entry->ref.empty() || entry->is_promised) return;
+        entry->is_promised = true;
+        ++promised_;
+    }
+    /// How many of those wait.
+    std::size_t promised() const noexcept { return promised_; }
+
     std::optional<std::string> take(phx::server::ReplyTo to) {
-        const Entry* const found = find(to);
+        Entry* const found = find(to);
         if (found == nullptr || found->ref.empty()) return std::nullopt;
-        Entry& entry = entries_[static_cast<std::size_t>(found - entries_.data())];
-        std::optional<std::string> ref(std::move(entry.ref));
-        clear(entry);
+        std::optional<std::string> ref(std::move(found->ref));
+        clear(*found);
         trim();
         return ref;
     }
@@ -52,6 +61,7 @@ private:
     struct Entry {
         std::uint64_t id;
         std::string ref;
+        bool is_promised;
     };
     static constexpr std::size_t tolerated_holes = 16;
 
@@ -60,10 +70,15 @@ private:
         const auto found = std::lower_bound(entries_.begin(), entries_.end(), to.id, by_id);
         return found != entries_.end() && found->id == to.id ? &*found : nullptr;
     }
+    Entry* find(phx::server::ReplyTo to) {
+        const Entry* const found = std::as_const(*this).find(to);
+        return found != nullptr ? &entries_[static_cast<std::size_t>(found - entries_.data())] : nullptr;
+    }
 
     void clear(Entry& entry) {
         entry.ref.clear();
         --living_;
+        if (std::exchange(entry.is_promised, false)) --promised_;
     }
 
     /// Both ends live. Holes are at most as many as what lives, or few: each costs one move at the most.
@@ -71,14 +86,15 @@ private:
         while (!entries_.empty() && entries_.back().ref.empty()) entries_.pop_back();
         head_ = std::min(head_, entries_.size());
         while (head_ < entries_.size() && entries_[head_].ref.empty()) ++head_;
-        if (entries_.size() - living_ <= std::max(living_, tolerated_holes)) return;
+        if (entries_.size() - living_ <= std::max<std::size_t>(living_, tolerated_holes)) return;
         std::erase_if(entries_, [](const Entry& entry) { return entry.ref.empty(); });
         head_ = 0;
     }
 
     std::vector<Entry> entries_;
-    std::size_t head_ = 0;   ///< the oldest that waits
-    std::size_t living_ = 0; ///< how many wait
+    std::size_t head_ = 0;     ///< the oldest that waits
+    std::uint32_t living_ = 0; ///< how many wait
+    std::uint32_t promised_ = 0;
 };
 
 } // namespace phx::protocol::server

@@ -9,7 +9,8 @@
 namespace phx::protocol::server {
 
 ServerMachine::State::State(const ServerConfig& wanted)
-    : config(wanted), topics(config.hash_seed), ids(config.seed) {}
+    : config(wanted), registry(config.hash_seed), topics(config.hash_seed), ids(config.seed),
+      history(config.hash_seed, config.max_history_bytes) {}
 
 std::string ServerMachine::State::connection_id(SessionId id) const {
     std::array<char, 16> digits{};
@@ -43,10 +44,17 @@ bool ServerMachine::State::leave_topic(Membership& member, EndReason reason) {
     add_dead(std::exchange(member.timers, 0));
     member.pending.reset();
     member.waiting = {};
+    fail_requests(member, reason);
     if (!was_joined) return false;
+    if (!sees_presence(member.id)) --topics[member.topic].blind_members;
+    subscribers.erase(member.id);
     const MemberId moved = topics.leave(member.topic, session.vsn, member.position);
     if (moved != TopicTable::none) members.find(moved)->position = member.position;
-    if (!member.realtime) out.push(event::Ended{member.id, member.pattern, reason});
+    if (member.is_inbox) {
+        session.inbox = {};
+    } else if (!member.realtime) {
+        out.push(event::Ended{member.id, member.pattern, reason});
+    }
     return true;
 }
 
@@ -70,7 +78,9 @@ void ServerMachine::State::close_all(std::uint16_t code) {
 void ServerMachine::State::begin_close(Session& session, std::uint16_t code, std::string_view reason) {
     if (session.phase != SessionPhase::open) return;
     session.phase = SessionPhase::closing;
+    registry.remove(session, sessions);
     if (session.idle_timeout > Duration::zero()) add_dead(1);
+    if (std::exchange(session.has_token_deadline, false)) add_dead(1);
     out.push(act::Close{session.id, code, std::string(reason)});
     while (!session.joins.empty())
         leave_topic(*members.find(session.joins.back().member), EndReason::disconnected);
@@ -80,20 +90,14 @@ void ServerMachine::State::finish_close(std::size_t ended_before) {
     for (std::size_t i = ended_before; i < ended.size(); ++i) untrack_all(*members.find(ended[i]));
 }
 
-void ServerMachine::State::forget_socket_id(const Session& session) {
-    const auto found = by_socket_id.find(session.connection->socket_id);
-    if (found == by_socket_id.end()) return;
-    std::erase(found->second, session.id);
-    if (found->second.empty()) by_socket_id.erase(found);
-}
-
-void ServerMachine::State::disconnect(std::string_view socket_id) {
-    const auto found = by_socket_id.find(std::string(socket_id));
-    if (found == by_socket_id.end()) return;
+std::size_t ServerMachine::State::disconnect(std::vector<SessionId> list, std::uint16_t code) {
     const std::size_t ended_before = ended.size();
-    for (const SessionId id : found->second)
-        begin_close(*sessions.find(id), 1001, {}); // 1000 before Phoenix 1.8
+    for (const SessionId id : list) {
+        tell_of_disconnect(*sessions.find(id));
+        begin_close(*sessions.find(id), code, {});
+    }
     finish_close(ended_before);
+    return list.size();
 }
 
 bool ServerMachine::State::is_moot(const Output& output) {
@@ -104,6 +108,10 @@ bool ServerMachine::State::is_moot(const Output& output) {
         id = broadcast->member;
     } else if (const auto* const info = std::get_if<event::InfoDue>(&output)) {
         id = info->member;
+    } else if (const auto* const response = std::get_if<event::ResponseIn>(&output)) {
+        id = response->member;
+    } else if (const auto* const asked = std::get_if<event::TokenAsked>(&output)) {
+        id = asked->member;
     } else {
         return false;
     }
@@ -112,10 +120,13 @@ bool ServerMachine::State::is_moot(const Output& output) {
 }
 
 bool ServerMachine::State::is_dead(const Deadline& deadline) {
-    if (deadline.kind == DeadlineKind::idle) {
+    if (deadline.kind == DeadlineKind::drain_end) return sessions.size() == 0;
+    if (deadline.kind == DeadlineKind::idle || deadline.kind == DeadlineKind::drain ||
+        deadline.kind == DeadlineKind::session_token) {
         const Session* const session = sessions.find(SessionId{deadline.id});
         return session == nullptr || session->phase != SessionPhase::open;
     }
+    if (deadline.kind == DeadlineKind::request) return !requests.contains(RequestId{deadline.id});
     const Membership* const member = members.find(MemberId{deadline.id});
     const auto waits = deadline.kind == DeadlineKind::join ? MemberPhase::delayed : MemberPhase::joined;
     return member == nullptr || member->phase != waits;
@@ -154,12 +165,25 @@ void ServerMachine::State::fire(TimePoint now, Deadline deadline) {
         const TimePoint from = idle ? now : session.last_activity;
         return wait_for_idle(session, from);
     }
+    if (deadline.kind == DeadlineKind::drain) return drain_session(now, SessionId{deadline.id});
+    if (deadline.kind == DeadlineKind::drain_end) return end_drain();
+    if (deadline.kind == DeadlineKind::request) return time_out(RequestId{deadline.id});
+    if (deadline.kind == DeadlineKind::session_token) {
+        Session& session = *sessions.find(SessionId{deadline.id});
+        session.has_token_deadline = false;
+        return end_expired(session);
+    }
     Membership& member = *members.find(MemberId{deadline.id});
     --member.timers;
+    if (deadline.kind == DeadlineKind::member_token) {
+        if (deadline.at == member.realtime->token_deadline) member.realtime->token_deadline.reset();
+        return wait_for_token(member);
+    }
     if (deadline.kind == DeadlineKind::join) {
         const phx::server::JoinAnswer answer = std::move(member.pending->answer);
         return settle(now, member, answer);
     }
+    ++member.due;
     out.push(event::InfoDue{member.id, member.pattern, std::move(deadline.info)});
 }
 

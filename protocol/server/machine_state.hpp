@@ -1,17 +1,22 @@
 #pragma once
 
 #include "protocol/server/deadline_heap.hpp"
+#include "protocol/server/history_store.hpp"
 #include "protocol/server/output_queue.hpp"
 #include "protocol/server/presence_tracker.hpp"
+#include "protocol/server/registry.hpp"
 #include "protocol/server/server_machine.hpp"
 #include "protocol/server/session.hpp"
 #include "protocol/server/slot_table.hpp"
 #include "protocol/server/topic_table.hpp"
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <optional>
+#include <set>
+#include <span>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -19,7 +24,11 @@
 
 namespace phx::protocol::server {
 
+using phx::server::Route;
+
 inline constexpr JsonToken null_token{"null"};
+/// Where what is sent to a user, a role, a connection or all arrives at those who have joined it.
+inline constexpr std::string_view inbox_topic = "realtime:$inbox";
 
 /// The tables of a machine and what works on them; each group of functions is a file of that name.
 struct ServerMachine::State {
@@ -41,6 +50,13 @@ struct ServerMachine::State {
         std::vector<HeldFrame> held;
         std::size_t next;
     };
+    /// Who is told of a response: a handler, by its tag, or (none) the shell.
+    using Asker = std::optional<std::string>;
+    struct Request {
+        MemberId member;
+        bool has_timeout; ///< in the heap
+        Asker asker;
+    };
     enum class Verdict : std::uint8_t { going_on, ended };
 
     // ---- frames: what goes to clients. False: the frame cannot be encoded, nothing was sent.
@@ -50,7 +66,15 @@ struct ServerMachine::State {
     bool push(Session&, const Membership&, std::string_view event, PayloadView);
     void end_frame(Session&, std::string_view topic, JsonToken join_ref, std::string_view event,
                    std::string_view json);
-    bool fan_out(Topic&, FrameView, const Membership* except);
+    bool fan_out(Vsn, std::span<const SessionId>, std::optional<std::uint32_t> skipped, const FrameView&);
+    enum class Receivers : std::uint8_t { everybody, those_who_see_presence };
+    bool fan_out(Topic&, FrameView, const Membership* except, Receivers = Receivers::everybody);
+    /// To sessions of one version.
+    void send_to(const std::vector<SessionId>&, Vsn, const FrameView&);
+    bool sees_presence(MemberId);
+    void fan_out_presence(Topic&, std::string_view diff);
+    void push_system(Session&, const Membership&, std::string_view status, std::string_view extension,
+                     std::string_view message);
     /// Intercepted events become questions, one per receiver.
     bool broadcast(Topic&, std::string_view event, PayloadView, const Membership* except);
 
@@ -63,6 +87,9 @@ struct ServerMachine::State {
     void deliver(Session&, Membership&, const FrameView&);
     void leave(Session&, Membership&, const FrameView&);
     void tell_of_forgotten(const Session&, Membership&);
+
+    void take_user_broadcast(Session&, Membership&, const FrameView&);
+    void ask_handler(Session&, Membership&, const FrameView&, PayloadView, std::string_view user_event);
 
     // ---- joining
     void join(Session&, std::uint64_t topic_hash, const FrameView&);
@@ -93,13 +120,87 @@ struct ServerMachine::State {
     std::string_view presence_state(const Membership&); ///< until `text` is used again
     void push_presence_state(Session&, Membership&);
 
+    // ---- inbox: what a Route brings, and the reserved topic where it arrives
+    void join_inbox(Session&, std::uint64_t topic_hash, const FrameView&,
+                    const std::optional<std::string>& replaced);
+    void deliver_inbox(Session&, const Membership&, const FrameView&);
+    /// How many get it; none: it cannot be encoded. `source` does not get it.
+    std::optional<std::size_t> send_to(const Route&, std::string_view event, PayloadView, Session* source);
+    std::optional<std::size_t> send_to_topic(std::string_view name, std::string_view event, PayloadView,
+                                             Session* source);
+    std::optional<std::size_t> send_to_topic(Topic&, std::string_view event, PayloadView,
+                                             const Membership* except);
+    /// Which of these connections have joined the inbox, by version.
+    std::array<std::vector<SessionId>, 2> inboxes(std::span<const SessionId>, const Session* source);
+    /// A broadcast as Supabase's clients read it; until `text` and `metadata` are used again.
+    std::size_t broadcast_from_outside(Topic&, const RealtimeBroadcast&);
+    FrameView broadcast_frame(std::string_view event, PayloadView, std::string_view meta);
+
+    // ---- rpc: requests to clients
+    Result<void> push_request(Session&, const Membership&, RequestId, std::string_view method,
+                              PayloadView params);
+    Result<RequestId> ask(TimePoint, Session&, Membership&, Asker, std::string_view method,
+                          PayloadView params, Duration timeout);
+    void take_response(Session&, Membership&, const FrameView&);
+    void finish_request(RequestId, Result<Payload>);
+    void tell(Membership&, RequestId, const Asker&, Result<Payload>);
+    void fail_requests(Membership&, EndReason);
+    void time_out(RequestId);
+    void act_request(TimePoint, Session&, Membership&, const phx::server::action::Request&);
+    Result<Membership*> joined_member(std::string_view connection_id, std::string_view topic);
+
+    // ---- drain
+    void drain(TimePoint, Duration spread, Duration timeout);
+    void drain_session(TimePoint, SessionId);
+    void end_drain();
+    /// Something of it was accepted and is not answered yet.
+    bool is_busy(const Session&);
+    void note_promise(Membership&, ReplyTo message, const phx::server::Actions&);
+
+    // ---- look-ups
+    std::optional<SessionId> session_id(std::string_view connection_id);
+    std::vector<SessionId> sessions_of(Registry::Kind, std::string_view name) const;
+    /// The open connections that a route names; of a topic its members.
+    std::vector<SessionId> connections(const Route&);
+
     // ---- realtime: the built-in channel
     void join_realtime(Session&, std::uint64_t topic_hash, const FrameView&,
                        std::optional<std::string> replaced);
+    /// Goes on with a join whose token, if it had one, is good.
+    void admit_realtime(Session&, Membership&);
+    void begin_realtime(Session&, Membership&, const realtime::JoinRequest&);
     void deliver_realtime(Session&, Membership&, const FrameView&);
     void relay(Session&, Membership&, const FrameView&);
     void answer_presence(Session&, Membership&, const FrameView&);
-    void end_over_meta_limit(Session&, Membership&);
+    bool may_call_presence(Session&, Membership&);
+    /// As Supabase: no reply, a system event that says why, and the channel is closed.
+    void end_with_system(Session&, Membership&, std::string_view message);
+    void tell_of_disconnect(Session&);
+
+    // ---- realtime_tokens: who the members are
+    const phx::server::Identity& identity(const Session&, const Membership&) const;
+    bool token_has_expired(const Session&, const Membership&) const;
+    void judge(const Session&, Membership&);
+    void ask_about_token(Membership&, std::string_view token);
+    void receive_token(Membership&, const FrameView&);
+    void renew_token(Session&, Membership&, TokenVerdict);
+    void wait_for_token(Membership&);
+    void end_expired(Session&);
+
+    // ---- realtime_limits
+    bool may_push(Session&, Membership&, const FrameView&);
+    bool may_join(Session&, const FrameView&, bool built_in);
+
+    // ---- realtime_history
+    const phx::server::History* history_rule(const Topic&) const;
+    /// Relays a broadcast that is kept, with its id.
+    void relay_kept(Topic&, const phx::server::History&, FrameView copy, const Membership* except);
+    void replay_history(Session&, const Membership&, const realtime::JoinRequest&);
+    std::int64_t unix_ms() const;
+
+    // ---- realtime_changes
+    void subscribe(Session&, Membership&, const realtime::JoinRequest&);
+    void emit(const phx::server::Change&);
 
     // ---- lifecycle
     std::string connection_id(SessionId) const;
@@ -114,14 +215,16 @@ struct ServerMachine::State {
     void finish_close(std::size_t ended_before);
     void close_all(std::uint16_t code);
     void end_all(Session&);
-    void forget_socket_id(const Session&);
-    void disconnect(std::string_view socket_id);
+    /// Closes the sessions of the list that are open; how many.
+    std::size_t disconnect(std::vector<SessionId>, std::uint16_t code);
     Membership* find_join(Session&, std::uint64_t topic_hash, std::string_view topic);
     std::string_view topic_name(const Membership& member) { return topics[member.topic].name; }
 
     // ---- time
     /// A question about a membership that has ended since it was queued.
     bool is_moot(const Output&);
+    /// Of a timer or a response: its handler is called now.
+    void note_asked(const Output&);
     bool is_dead(const Deadline&);
     void add_dead(std::size_t count);
     void prune();
@@ -130,20 +233,28 @@ struct ServerMachine::State {
 
     ServerConfig config;
     OutputQueue out;
-    SlotTable<SessionId, Session> sessions;
+    SessionTable sessions;
+    Registry registry;
     SlotTable<MemberId, Membership> members;
     TopicTable topics;
     DeadlineHeap deadlines;
     std::size_t dead_deadlines = 0; ///< in the heap; their owner has ended
     PresenceIds ids;
     std::vector<Pattern> patterns;
-    std::unordered_map<std::string, std::vector<SessionId>> by_socket_id;
     std::vector<MemberId> ended; ///< freed by the next call
     std::deque<Replay> replays;
     std::deque<HeldFrame> replayed; ///< outputs point into them
     std::string scratch;            ///< of the frame at hand: outputs point into it
     std::string text;               ///< for payloads that are made here; encoded at once
     std::uint64_t last_reply = 0;
+    std::unordered_map<RequestId, Request> requests;
+    std::uint64_t last_request = 0;
+    bool is_draining = false;
+    bool has_cut_off = false;  ///< the drain took too long
+    TimePoint time = {};       ///< of the call at hand
+    Duration unix_offset = {}; ///< to `time`, for the time since 1970
+    HistoryStore history;
+    std::set<MemberId> subscribers; ///< of postgres_changes
 };
 
 } // namespace phx::protocol::server

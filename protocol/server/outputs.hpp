@@ -2,10 +2,12 @@
 
 #include "phx/error.hpp"
 #include "phx/protocol/frame.hpp"
+#include "phx/result.hpp"
 #include "phx/server/actions.hpp"
 #include "protocol/clock.hpp"
 
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -23,6 +25,9 @@ constexpr std::uint32_t slot(SessionId id) noexcept { return static_cast<std::ui
 
 /// One joined channel of one connection (a membership). Never reused.
 enum class MemberId : std::uint64_t {};
+
+/// A request of the server to a client. Never reused; zero is none.
+enum class RequestId : std::uint64_t {};
 
 /// A pattern given to add_channel().
 enum class PatternId : std::uint32_t {};
@@ -72,6 +77,7 @@ struct MessageIn {
     ReplyTo reply_to;
     std::string_view event;
     PayloadView payload;
+    std::string_view user_event = {}; ///< Context::user_event
 };
 /// A broadcast of an intercepted event, once per receiver: answer with apply() or crash().
 struct MessageOut {
@@ -86,12 +92,33 @@ struct InfoDue {
     PatternId pattern;
     std::string info;
 };
+/// What Actions::request asked is answered, or why not: answer with apply() or crash().
+struct ResponseIn {
+    MemberId member;
+    PatternId pattern;
+    std::string_view tag;
+    std::shared_ptr<const Result<Payload>> answer;
+};
+/// What request() asked is answered, or why not; once for each.
+struct RequestFinished {
+    RequestId request;
+    std::shared_ptr<const Result<Payload>> answer;
+};
+/// A response that no request waits for, or no longer.
+struct LateResponse {
+    SessionId session;
+};
 /// A membership of a channel with handlers ended; it can still be looked up until the next call. A join that
 /// was never accepted ends without it.
 struct Ended {
     MemberId member;
     PatternId pattern;
     EndReason reason;
+};
+/// A token that a join or an access_token event came with: answer with answer_token().
+struct TokenAsked {
+    MemberId member;
+    std::string_view token;
 };
 /// A frame of the peer that could not be read, or (Origin::local, buffer_full) that can no longer be
 /// answered.
@@ -103,6 +130,7 @@ struct FrameDropped {
 
 using Output =
     std::variant<act::Send, act::Fanout, act::Close, act::CloseIfIdle, event::JoinAsked, event::MessageIn,
-                 event::MessageOut, event::InfoDue, event::Ended, event::FrameDropped>;
+                 event::MessageOut, event::InfoDue, event::ResponseIn, event::RequestFinished,
+                 event::LateResponse, event::Ended, event::TokenAsked, event::FrameDropped>;
 
 } // namespace phx::protocol::server

@@ -3,16 +3,13 @@
 #include <algorithm>
 
 namespace phx::protocol::server {
-namespace {
 
-FrameView diff_frame(std::string_view diff) {
+void ServerMachine::State::fan_out_presence(Topic& topic, std::string_view diff) {
     FrameView frame;
     frame.event = "presence_diff";
     frame.payload = diff;
-    return frame;
+    fan_out(topic, frame, nullptr, Receivers::those_who_see_presence);
 }
-
-} // namespace
 
 bool ServerMachine::State::track(Membership& member, std::string_view key, std::string_view meta,
                                  Repeat repeat) {
@@ -22,7 +19,7 @@ bool ServerMachine::State::track(Membership& member, std::string_view key, std::
     text.clear();
     if (!topic.presence->track(member.id, key, meta, repeat, ids, text)) return false;
     if (!known) member.presence_keys.emplace_back(key);
-    fan_out(topic, diff_frame(text), nullptr);
+    fan_out_presence(topic, text);
     return true;
 }
 
@@ -31,7 +28,7 @@ void ServerMachine::State::untrack(Membership& member, std::string_view key) {
     text.clear();
     if (!topic.presence || !topic.presence->untrack(member.id, key, text)) return;
     std::erase(member.presence_keys, key);
-    fan_out(topic, diff_frame(text), nullptr);
+    fan_out_presence(topic, text);
 }
 
 void ServerMachine::State::untrack_all(Membership& member) {
@@ -40,7 +37,7 @@ void ServerMachine::State::untrack_all(Membership& member) {
     text.clear();
     if (!topic.presence || !topic.presence->untrack_all(member.id, member.presence_keys, text)) return;
     member.presence_keys.clear();
-    fan_out(topic, diff_frame(text), nullptr);
+    fan_out_presence(topic, text);
 }
 
 std::string_view ServerMachine::State::presence_state(const Membership& member) {

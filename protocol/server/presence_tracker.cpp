@@ -56,6 +56,7 @@ bool PresenceTracker::track(MemberId owner, std::string_view key, std::string_vi
     const auto known = find(metas, owner);
     if (known == metas.end()) {
         metas.push_back(Meta{owner, std::string(meta), ids.ref(), {}});
+        ++size_;
         diff.append("{\"joins\":{");
         append_single(diff, key, metas.back());
         diff.append("},\"leaves\":{}}");
@@ -100,6 +101,7 @@ void PresenceTracker::remove(MemberId owner, std::string_view key, std::string& 
     const auto meta = find(metas, owner);
     append_single(leaves, key, *meta);
     metas.erase(meta);
+    --size_;
     if (metas.empty()) metas_.erase(group);
 }
 

@@ -45,6 +45,7 @@ public:
     void append_state(std::string& out) const;
     bool tracks(MemberId, std::string_view key) const;
     bool empty() const noexcept { return metas_.empty(); }
+    std::size_t size() const noexcept { return size_; } ///< metas of all keys
 
 private:
     struct Meta {
@@ -66,6 +67,7 @@ private:
         bool operator()(std::string_view a, std::string_view b) const noexcept { return a < b; }
     };
     std::map<std::string, Metas, Less> metas_;
+    std::size_t size_ = 0;
 };
 
 /// The members of a meta, which must be a JSON object: without its braces, and without what Phoenix puts in

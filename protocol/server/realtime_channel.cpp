@@ -7,74 +7,151 @@
 #include <utility>
 
 namespace phx::protocol::server {
+namespace {
+
+phx::server::JoinAnswer refusal(std::string_view reason) {
+    std::string response = "{\"reason\":";
+    append_json_string(response, reason);
+    return phx::server::JoinAnswer::refuse(response.append("}"));
+}
+
+} // namespace
 
 void ServerMachine::State::join_realtime(Session& session, std::uint64_t topic_hash, const FrameView& frame,
                                          std::optional<std::string> replaced) {
     const std::string_view payload =
         frame.kind == Opcode::text ? frame.payload : std::string_view("<<binary>>");
     realtime::JoinRequest request = realtime::read_join(frame.topic.substr(realtime_prefix.size()), payload);
-    const bool accepted = request.refusal.empty();
-    Membership* member = nullptr;
-    if (accepted) {
-        const Visibility visibility = request.is_private ? Visibility::restricted : Visibility::open;
-        member = &add_member(session, topic_hash, frame, visibility, std::nullopt);
-        if (request.presence_key.empty()) request.presence_key = ids.uuid();
-        member->realtime = std::make_unique<RealtimeMember>(
-            RealtimeMember{request.broadcast_self, request.broadcast_ack, std::move(request.presence_key)});
-        enter_topic(session, *member);
-        reply(session, JsonToken{member->join_ref}, frame, "ok", {Opcode::text, request.response});
-    } else {
-        refuse(session, frame.join_ref.value_or(null_token), frame, request.refusal);
+    if (request.refusal.empty() && config.private_only && !request.is_private)
+        request.refusal = realtime::private_only;
+    if (request.subscriptions.size() > config.max_subscriptions_per_channel)
+        request.refusal = realtime::too_many_subscriptions;
+    if (!request.refusal.empty()) return refuse_join(session, frame, request.refusal, replaced);
+
+    const Visibility visibility = request.is_private ? Visibility::restricted : Visibility::open;
+    Membership& member = add_member(session, topic_hash, frame, visibility, std::nullopt);
+    member.realtime = std::make_unique<RealtimeMember>();
+    member.realtime->self = request.broadcast_self;
+    member.realtime->ack = request.broadcast_ack;
+    member.realtime->watches_presence = !request.is_private || request.presence_enabled;
+    member.realtime->presence_key =
+        request.presence_key.empty() ? ids.uuid() : std::move(request.presence_key);
+    member.pending = std::make_unique<PendingJoin>();
+    member.pending->ref.assign(frame.ref.value_or(null_token).text);
+    member.pending->replaced = std::move(replaced);
+    member.pending->request = std::move(request);
+    const auto& token = member.pending->request.token;
+    if (config.verifies_tokens && token) return ask_about_token(member, *token);
+    admit_realtime(session, member);
+}
+
+void ServerMachine::State::admit_realtime(Session& session, Membership& member) {
+    const std::string subtopic(topic_name(member).substr(realtime_prefix.size()));
+    if (token_has_expired(session, member)) {
+        const auto ago = std::chrono::duration_cast<std::chrono::seconds>(time - *session.token_expires_at);
+        return settle(
+            time, member,
+            refusal("InvalidJWTToken: Token has expired " + std::to_string(ago.count()) + " seconds ago"));
     }
-    if (replaced) end_frame(session, frame.topic, JsonToken{*replaced}, "phx_close", "{}");
-    if (accepted && request.presence_enabled) push_presence_state(session, *member);
+    judge(session, member);
+    if (!member.rights.enter) {
+        return settle(time, member,
+                      refusal("Unauthorized: You do not have permissions to read from this Channel topic: " +
+                              subtopic));
+    }
+    const realtime::JoinRequest request = std::move(member.pending->request);
+    settle(time, member, phx::server::JoinAnswer::ok(request.response));
+    if (member.phase == MemberPhase::joined) begin_realtime(session, member, request);
+}
+
+void ServerMachine::State::begin_realtime(Session& session, Membership& member,
+                                          const realtime::JoinRequest& request) {
+    wait_for_token(member);
+    replay_history(session, member, request);
+    subscribe(session, member, request);
+    // There is no replication here that could be late.
+    if (request.replication_ready)
+        push_system(session, member, "ok", "system", "Replication connection established");
+    if (request.presence_enabled && member.rights.presence) push_presence_state(session, member);
 }
 
 void ServerMachine::State::deliver_realtime(Session& session, Membership& member, const FrameView& frame) {
-    // A stale join_ref is accepted here, and anything else than these two gets no reply: access_token,
-    // because a token that is accepted is not answered, and unknown events, because Supabase ignores them.
+    // A stale join_ref is accepted here, and anything else than these gets no reply: unknown events, because
+    // Supabase ignores them.
     if (frame.event == "broadcast") return relay(session, member, frame);
     if (frame.event == "presence") return answer_presence(session, member, frame);
+    if (frame.event == "access_token") return receive_token(member, frame);
 }
 
 void ServerMachine::State::relay(Session& session, Membership& member, const FrameView& frame) {
+    if (!member.rights.write) return; // Supabase: no reply either, the client times out
+    Topic& topic = topics[member.topic];
+    if (!topic.message_rate.take(time, config.rates.messages_per_topic, std::chrono::seconds(1)))
+        return end_with_system(session, member, "Too many messages per second");
+    const bool acks = member.realtime->ack;
+    if (frame.payload.size() > config.max_broadcast_bytes) {
+        if (acks) // Supabase: a bare string
+            reply(session, JsonToken{member.channel_ref}, frame, "error",
+                  {Opcode::text, "\"payload_size_exceeded\""});
+        return;
+    }
     FrameView copy;
     copy.event = "broadcast";
     copy.user_event = frame.user_event; // kind 3 arrives as kind 4, without the client's metadata
     copy.kind = frame.kind;
     copy.payload = frame.payload;
-    fan_out(topics[member.topic], copy, member.realtime->self ? nullptr : &member);
-    if (member.realtime->ack) reply(session, JsonToken{member.channel_ref}, frame, "ok", {});
+    const Membership* const except = member.realtime->self ? nullptr : &member;
+    if (const phx::server::History* const rule = history_rule(topic)) {
+        relay_kept(topic, *rule, copy, except);
+    } else {
+        fan_out(topic, copy, except);
+    }
+    if (acks) reply(session, JsonToken{member.channel_ref}, frame, "ok", {});
 }
 
 void ServerMachine::State::answer_presence(Session& session, Membership& member, const FrameView& frame) {
     using realtime::PresenceAction;
     const auto request =
         realtime::read_presence(frame.kind == Opcode::text ? frame.payload : std::string_view());
-    if (request.action == PresenceAction::track && request.meta.size() > config.max_presence_meta_bytes)
-        return end_over_meta_limit(session, member);
-    const bool known =
-        request.action != PresenceAction::unknown && request.action != PresenceAction::bad_meta;
-    PayloadView response;
-    if (request.action == PresenceAction::bad_meta) response.data = realtime::bad_meta_response;
-    reply(session, JsonToken{member.channel_ref}, frame, known ? "ok" : "error", response);
+    const bool tracks = request.action == PresenceAction::track;
+    if (tracks && request.meta.size() > config.max_presence_meta_bytes)
+        return end_with_system(session, member, "Track message size exceeded");
+    if (!may_call_presence(session, member)) return;
+    const auto answer = [&](std::string_view status, std::string_view response) {
+        reply(session, JsonToken{member.channel_ref}, frame, status, {Opcode::text, response});
+    };
+    if (!member.rights.presence || !member.rights.write) return answer("error", "{}");
+    if (request.action == PresenceAction::bad_meta) return answer("error", realtime::bad_meta_response);
     const std::string& key = member.realtime->presence_key;
+    const PresenceTracker* const tracker = topics[member.topic].presence.get();
+    if (tracks && tracker && tracker->size() >= config.max_metas_per_topic &&
+        !tracker->tracks(member.id, key))
+        return answer("error", "{\"reason\":\"Too many members are present\"}");
+    answer(request.action == PresenceAction::unknown ? "error" : "ok", "{}");
     if (request.action == PresenceAction::untrack) return untrack(member, key);
     std::string meta;
-    if (request.action == PresenceAction::track && presence_meta(request.meta, meta))
-        track(member, key, meta, Repeat::ignore);
+    if (!tracks || !presence_meta(request.meta, meta)) return;
+    if (!std::exchange(member.realtime->watches_presence, true)) --topics[member.topic].blind_members;
+    track(member, key, meta, Repeat::ignore);
 }
 
-/// As Supabase: no reply, a system event that says why, and the channel is closed.
-void ServerMachine::State::end_over_meta_limit(Session& session, Membership& member) {
-    const std::string_view topic = topic_name(member);
-    text.assign("{\"message\":\"Track message size exceeded\",\"status\":\"error\",\"extension\":\"system\","
-                "\"channel\":");
-    append_json_string(text, topic.substr(realtime_prefix.size()));
-    text.push_back('}');
-    push(session, member, "system", {Opcode::text, text});
-    end_frame(session, topic, JsonToken{member.join_ref}, "phx_close", "{}");
+void ServerMachine::State::end_with_system(Session& session, Membership& member, std::string_view message) {
+    push_system(session, member, "error", "system", message);
+    end_frame(session, topic_name(member), JsonToken{member.join_ref}, "phx_close", "{}");
     end(member, EndReason::stopped);
+}
+
+void ServerMachine::State::tell_of_disconnect(Session& session) {
+    for (const JoinEntry& entry : session.joins) {
+        const Membership& member = *members.find(entry.member);
+        if (!member.realtime || member.phase != MemberPhase::joined) continue;
+        FrameView frame;
+        frame.topic = topic_name(member);
+        frame.event = "system";
+        // Supabase: without a channel
+        frame.payload = R"({"message":"Server requested disconnect","status":"ok","extension":"system"})";
+        send(session, frame);
+    }
 }
 
 } // namespace phx::protocol::server

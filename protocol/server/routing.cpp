@@ -1,5 +1,7 @@
 #include "phx/protocol/codec.hpp"
+#include "phx/protocol/topic.hpp"
 #include "protocol/server/machine_state.hpp"
+#include "protocol/wire/rpc.hpp"
 
 #include <string>
 #include <utility>
@@ -81,20 +83,39 @@ void ServerMachine::State::hold(Session& session, Membership& member, const Fram
 void ServerMachine::State::deliver(Session& session, Membership& member, const FrameView& frame) {
     const bool stale = !is_null(frame.join_ref) && frame.join_ref->text != member.join_ref;
     if (frame.event == "phx_leave") return leave(session, member, frame);
+    if (frame.event == rpc_response_event) return take_response(session, member, frame);
+    if (member.is_inbox) return deliver_inbox(session, member, frame);
+    if (!may_push(session, member, frame)) return;
     if (member.realtime) return deliver_realtime(session, member, frame);
     if (stale) return; // Phoenix 1.8: without a reply
-    if (frame.user_event) {
-        // Kind 3 is Supabase's; Phoenix' serializer does not know it.
+    if (frame.user_event) return take_user_broadcast(session, member, frame);
+    if (frame.event_token || is_reserved(frame.event)) return crash(member);
+    ask_handler(session, member, frame, {frame.kind, frame.payload}, {});
+}
+
+/// Kind 3 is Supabase's, Phoenix' serializer does not know it. A handler of a `realtime:*` topic gets what
+/// the same broadcast is as text; bytes come as they are, with the name beside.
+void ServerMachine::State::take_user_broadcast(Session& session, Membership& member, const FrameView& frame) {
+    if (!frame.topic.starts_with(realtime_prefix)) {
         return drop(session, fail(Errc::unknown_kind, "a user broadcast to a channel that is not realtime:*",
                                   Origin::peer)
                                  .error);
     }
-    if (frame.event_token || is_reserved(frame.event)) return crash(member);
+    if (frame.kind == Opcode::binary)
+        return ask_handler(session, member, frame, {frame.kind, frame.payload}, *frame.user_event);
+    text.assign("{\"type\":\"broadcast\",\"event\":");
+    append_json_string(text, *frame.user_event);
+    text.append(",\"payload\":").append(frame.payload.empty() ? "{}" : frame.payload).append("}");
+    ask_handler(session, member, frame, {Opcode::text, out.keep(text)}, *frame.user_event);
+}
+
+void ServerMachine::State::ask_handler(Session& session, Membership& member, const FrameView& frame,
+                                       PayloadView payload, std::string_view user_event) {
     const ReplyTo reply_to{++last_reply};
     const JsonToken ref = frame.ref.value_or(null_token);
     if (member.waiting.add(reply_to.id, ref, config.max_waiting_replies) == LateReplies::Added::forgot_oldest)
         tell_of_forgotten(session, member);
-    out.push(event::MessageIn{member.id, member.pattern, reply_to, frame.event, {frame.kind, frame.payload}});
+    out.push(event::MessageIn{member.id, member.pattern, reply_to, frame.event, payload, user_event});
 }
 
 void ServerMachine::State::tell_of_forgotten(const Session& session, Membership& member) {

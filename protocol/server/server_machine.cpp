@@ -26,15 +26,21 @@ SessionId ServerMachine::handle_open(TimePoint now, SessionConfig config) {
     config.record.id = s.connection_id(id);
     session.connection = std::make_shared<const phx::server::Connection>(std::move(config.record));
     session.token_expires_at = config.token_expires_at;
-    const std::string& socket_id = session.connection->socket_id;
-    if (!socket_id.empty()) s.by_socket_id[socket_id].push_back(id);
+    s.registry.add(session);
     if (session.idle_timeout > Duration::zero()) s.wait_for_idle(session, now);
+    const phx::server::Rates& rates = s.config.rates;
+    if (rates.messages_per_connection > 0 || rates.joins_per_connection > 0)
+        session.rates = std::make_unique<SessionRates>();
+    if (session.token_expires_at && s.deadlines.push(*session.token_expires_at, DeadlineKind::session_token,
+                                                     static_cast<std::uint64_t>(id)))
+        session.has_token_deadline = true;
     return id;
 }
 
 void ServerMachine::handle_frame(TimePoint now, SessionId id, Opcode opcode, std::string_view data) {
     State& s = *state_;
     s.begin_call();
+    s.time = now;
     Session* const session = s.sessions.find(id);
     if (session == nullptr || session->phase != SessionPhase::open) return;
     session->last_activity = now;
@@ -52,15 +58,17 @@ void ServerMachine::handle_closed(TimePoint, SessionId id) {
     if (session == nullptr) return;
     const SessionPhase before = std::exchange(session->phase, SessionPhase::closing); // the sweep asks for it
     if (before == SessionPhase::open && session->idle_timeout > Duration::zero()) s.add_dead(1);
+    if (std::exchange(session->has_token_deadline, false)) s.add_dead(1);
     s.end_all(*session);
-    s.forget_socket_id(*session);
+    s.registry.remove(*session, s.sessions);
     s.sessions.erase(id);
 }
 
 void ServerMachine::answer_join(TimePoint now, MemberId id, phx::server::JoinAnswer answer) {
     State& s = *state_;
+    s.time = now;
     Membership* const member = s.members.find(id);
-    if (member == nullptr || member->phase != MemberPhase::asked) return;
+    if (member == nullptr || member->phase != MemberPhase::asked || member->realtime) return;
     const Duration delay = answer.delay;
     if (delay <= Duration::zero()) return s.settle(now, *member, answer);
     member->phase = MemberPhase::delayed;
@@ -71,11 +79,21 @@ void ServerMachine::answer_join(TimePoint now, MemberId id, phx::server::JoinAns
 
 void ServerMachine::apply(TimePoint now, MemberId id, ReplyTo message, const phx::server::Actions& actions) {
     State& s = *state_;
+    s.time = now;
     Membership* const member = s.members.find(id);
     if (member == nullptr || member->phase != MemberPhase::joined) return;
     Session& session = *s.sessions.find(member->session);
     for (const phx::server::Action& action : actions.list)
         if (s.act(now, session, *member, message, action) == State::Verdict::ended) return;
+    s.note_promise(*member, message, actions);
+}
+
+void ServerMachine::answer_token(TimePoint now, MemberId id, TokenVerdict verdict) {
+    State& s = *state_;
+    s.time = now;
+    Membership* const member = s.members.find(id);
+    if (member == nullptr || !member->realtime || member->phase == MemberPhase::ended) return;
+    s.renew_token(*s.sessions.find(member->session), *member, std::move(verdict));
 }
 
 void ServerMachine::crash(TimePoint now, MemberId id) {
@@ -94,9 +112,14 @@ void ServerMachine::broadcast(TimePoint, std::string_view topic, std::string_vie
         s.broadcast(*found, event, payload, nullptr);
 }
 
+void ServerMachine::set_unix_time(TimePoint now, std::chrono::microseconds since_1970) {
+    state_->unix_offset = since_1970 - now.time_since_epoch();
+}
+
 void ServerMachine::disconnect(TimePoint, std::string_view socket_id) {
-    state_->begin_call();
-    state_->disconnect(socket_id);
+    State& s = *state_;
+    s.begin_call();
+    s.disconnect(s.sessions_of(Registry::Kind::socket_id, socket_id), 1001); // 1000 before Phoenix 1.8
 }
 
 void ServerMachine::close_all(TimePoint) {
@@ -107,6 +130,7 @@ void ServerMachine::close_all(TimePoint) {
 void ServerMachine::handle_timeout(TimePoint now) {
     State& s = *state_;
     s.begin_call();
+    s.time = now;
     while (s.prune(), !s.deadlines.empty() && s.deadlines.top().at <= now) s.fire(now, s.deadlines.pop());
 }
 
@@ -119,7 +143,9 @@ std::optional<TimePoint> ServerMachine::next_timeout() const {
 std::optional<Output> ServerMachine::poll() {
     for (;;) {
         if (auto output = state_->out.poll()) {
-            if (!state_->is_moot(*output)) return output;
+            if (state_->is_moot(*output)) continue;
+            state_->note_asked(*output);
+            return output;
         } else if (!state_->replay_next()) {
             return std::nullopt;
         }

@@ -1,10 +1,18 @@
 #pragma once
 
 #include "phx/protocol/codec.hpp"
+#include "phx/result.hpp"
 #include "phx/server/actions.hpp"
+#include "phx/server/change.hpp"
 #include "phx/server/connection.hpp"
+#include "phx/server/history.hpp"
+#include "phx/server/policy.hpp"
+#include "phx/server/rates.hpp"
+#include "phx/server/route.hpp"
+#include "phx/server/topic_count.hpp"
 #include "protocol/server/outputs.hpp"
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -34,10 +42,32 @@ struct ServerConfig {
     /// Per channel, of pushes without a reply. Beyond it the oldest can no longer be answered, which is
     /// reported once per channel: handlers that never reply are no fault.
     std::size_t max_waiting_replies = 256;
+    std::size_t max_requests_per_channel = 256;      ///< to a client, without a response yet; one more fails
     std::size_t max_timers_per_channel = 256;        ///< of Actions::after; one more crashes the channel
     std::size_t max_presence_meta_bytes = 64u << 10; ///< of one meta as JSON; a larger one ends the channel
     std::size_t max_presence_keys_per_member = 16;   ///< of Actions::track; one more crashes the channel
     Limits limits = {};
+
+    // ---- what only `realtime:*` has, but for the policies
+    bool verifies_tokens = false; ///< asks event::TokenAsked; otherwise tokens of channels are ignored
+    bool private_only = false;    ///< refuses public channels
+    std::vector<phx::server::Policy> policies = {};
+    phx::server::Rates rates = {};
+    std::vector<phx::server::History> history = {};
+    std::size_t max_history_bytes = 64u << 20; ///< of all topics
+    /// Of a broadcast's payload as it travels, so mostly JSON. Supabase: 3000 kB and 500 bytes, counted in
+    /// Erlang's external format.
+    std::size_t max_broadcast_bytes = 3'000'500;
+    std::size_t max_metas_per_topic = 100'000;       ///< of presence, of any topic
+    std::size_t max_subscriptions_per_channel = 100; ///< entries of postgres_changes
+};
+
+/// What a token is worth.
+struct TokenVerdict {
+    std::shared_ptr<const phx::server::Identity> identity = {}; ///< null: refused
+    std::optional<TimePoint> expires_at = {};
+    std::string join_reason = {};    ///< of a refused one: "InvalidJWTToken: Token has expired 5 seconds ago"
+    std::string system_message = {}; ///< likewise: "Token has expired 5 seconds ago"
 };
 
 struct SessionConfig {
@@ -47,6 +77,25 @@ struct SessionConfig {
     phx::server::Connection record = {};              ///< but for its id, which the machine gives
     std::optional<TimePoint> token_expires_at = {};   ///< Connection::expires_at in the machine's time
 };
+
+/// Whether a message can be sent to somebody at least. Errors: invalid_argument (no event), invalid_utf8 (the
+/// event), invalid_payload (no JSON), field_too_long (an event of over 255 bytes with bytes).
+Result<void> check_message(std::string_view event, PayloadView);
+
+struct RealtimeBroadcast {
+    /// What members that speak version 2 get: text, or Supabase's kind 4. Bytes are always kind 4.
+    enum class Form : std::uint8_t { text, user_broadcast };
+
+    std::string_view topic; ///< with `realtime:`
+    std::string_view event;
+    PayloadView payload;
+    bool is_private = false;
+    Form form = Form::text;
+    /// Whose rights count; null: everything is allowed.
+    const phx::server::Identity* writer = nullptr;
+};
+/// What is wrong with a change, for ServerMachine::emit_change(). Errors: invalid_argument.
+Result<void> check(const phx::server::Change&);
 
 /// The whole server without its sockets, for one loop: sessions, topics, presence, `realtime:*`.
 ///
@@ -79,13 +128,45 @@ public:
     /// `message`: what the question was about, so that Actions::reply answers it; ReplyTo{} if it was no
     /// push.
     void apply(TimePoint now, MemberId, ReplyTo message, const phx::server::Actions&);
+    void answer_token(TimePoint now, MemberId, TokenVerdict);
     /// The handler threw: phx_error to the client, the membership ends.
     void crash(TimePoint now, MemberId);
 
     // ---- commands
+    /// What a calendar says now, since 1970: for the times of history and changes. Without it `now` counts
+    /// from there.
+    void set_unix_time(TimePoint now, std::chrono::microseconds since_1970);
     void broadcast(TimePoint now, std::string_view topic, std::string_view event, PayloadView);
-    /// Closes every session with this socket id: 1001 as Phoenix 1.8.
+    /// To the members of a topic, or to the inboxes of the connections that the route names: how many get it.
+    /// Nobody does what it cannot be encoded for: bytes over v1, an event of over 255 bytes with them.
+    std::size_t send(TimePoint now, const phx::server::Route&, std::string_view event, PayloadView);
+    /// Closes what the route names; how many there were.
+    std::size_t disconnect(TimePoint now, const phx::server::Route&, std::uint16_t code);
+    /// As REST does: to the members of the public or the private room of a built-in `realtime:*` topic, or,
+    /// where users serve that topic, as broadcast(); kept where there is history. How many got it; none: the
+    /// policies do not allow it.
+    std::optional<std::size_t> broadcast_realtime(TimePoint now, const RealtimeBroadcast&);
+    /// Asks a client that has joined the topic (protocol/wire/rpc.hpp); ends in one RequestFinished. Errors:
+    /// not_joined, buffer_full (max_requests_per_channel), and those of build_rpc_request(); of the end:
+    /// rejected (the client says so), timeout, channel_closed, disconnected.
+    Result<RequestId> request(TimePoint now, std::string_view connection_id, std::string_view topic,
+                              std::string_view method, PayloadView params, Duration timeout);
+    /// A request that nobody answers. Errors: likewise.
+    Result<void> notify(TimePoint now, std::string_view connection_id, std::string_view topic,
+                        std::string_view method, PayloadView params);
+    /// A row changed: to those who subscribed to it. Errors: invalid_argument.
+    Result<void> emit_change(TimePoint now, phx::server::Change);
+    /// Closes every session with this socket id: 1001 as Phoenix 1.8. Channels of `realtime:*` are told
+    /// "Server requested disconnect" before.
     void disconnect(TimePoint now, std::string_view socket_id);
+    /// Refuses joins from now on, and closes the sessions with 1012, each at a moment of its own within
+    /// `spread`. One that something accepted is still to be answered for is closed when that is done: a join,
+    /// a request to it, a push whose handler left it unanswered and asked to be called later. Who is left at
+    /// `timeout` is closed then. A second call does nothing.
+    void drain(TimePoint now, Duration spread, Duration timeout);
+    bool is_draining() const noexcept;
+    /// The drain came to its timeout.
+    bool has_cut_off() const noexcept;
     /// Closes every session with 1012, as Phoenix and Supabase do on SIGTERM.
     void close_all(TimePoint now);
 
@@ -108,6 +189,12 @@ public:
     std::optional<Member> member(MemberId) const;
     /// Of an open session; null for any other.
     std::shared_ptr<const phx::server::Connection> connection(SessionId) const;
+    /// Null if it is not open.
+    std::shared_ptr<const phx::server::Connection> connection(std::string_view id) const;
+    /// Who is open and named by the route, in no order; of a topic its members.
+    std::vector<std::shared_ptr<const phx::server::Connection>> connections(const phx::server::Route&) const;
+    /// By name, those behind `after`.
+    std::vector<phx::server::TopicCount> topics(std::string_view after, std::size_t limit) const;
     std::size_t sessions() const noexcept;
     std::size_t topics() const noexcept;
     std::size_t members() const noexcept;

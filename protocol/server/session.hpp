@@ -1,7 +1,12 @@
 #pragma once
 
+#include "protocol/realtime/join_request.hpp"
+#include "protocol/realtime/postgres_subscription.hpp"
 #include "protocol/server/late_replies.hpp"
 #include "protocol/server/outputs.hpp"
+#include "protocol/server/policy.hpp"
+#include "protocol/server/rate_meter.hpp"
+#include "protocol/server/registry.hpp"
 #include "protocol/server/server_machine.hpp"
 
 #include <cstddef>
@@ -24,17 +29,26 @@ struct JoinEntry {
 /// `open` until an order to close it was given; then it gets no output and its frames are ignored.
 enum class SessionPhase : std::uint8_t { open, closing };
 
+struct SessionRates {
+    RateMeter messages = {};
+    RateMeter joins = {};
+};
+
 struct Session {
     SessionId id = {};
     Vsn vsn = Vsn::v2;
     Dialect dialect = Dialect::phoenix;
     SessionPhase phase = SessionPhase::open;
+    bool has_token_deadline = false; ///< in the heap
     Duration idle_timeout = {};
     TimePoint last_activity = {};
     std::shared_ptr<const phx::server::Connection> connection = {};
     std::optional<TimePoint> token_expires_at = {};
+    std::unique_ptr<SessionRates> rates = {}; ///< where they are limited
     std::vector<JoinEntry> joins = {};
-    std::size_t params_bytes = 0; ///< of its memberships together
+    std::vector<Registry::Entry> registered = {}; ///< while it is open
+    MemberId inbox = {};                          ///< its membership of the inbox; zero: none
+    std::size_t params_bytes = 0;                 ///< of its memberships together
 };
 
 /// asked -> joined: the handler accepted. asked -> delayed -> joined: later (JoinAnswer::delay). Any ->
@@ -54,13 +68,22 @@ struct PendingJoin {
     std::vector<HeldFrame> held = {};
     std::size_t held_bytes = 0;
     phx::server::JoinAnswer answer = {}; ///< of a delayed one
+    realtime::JoinRequest request = {};  ///< of the built-in channel
 };
 
 /// What only a member of the built-in `realtime:*` needs.
 struct RealtimeMember {
     bool self = false;
     bool ack = false;
+    /// Supabase: in a private room only who enabled presence, or has tracked, is told who comes and goes.
+    bool watches_presence = true;
     std::string presence_key = {};
+    std::vector<realtime::PostgresSubscription> subscriptions = {};
+    std::shared_ptr<const phx::server::Identity> identity = {}; ///< of its own token; null: the connection's
+    std::optional<TimePoint> token_expires_at = {};             ///< of its own token
+    std::optional<TimePoint> token_deadline = {};               ///< the earliest in the heap
+    std::optional<std::uint64_t> token_hash = {};               ///< of the last token: it comes often
+    RateMeter presence_rate = {};
 };
 
 /// One channel of one connection.
@@ -70,19 +93,23 @@ struct Membership {
     TopicIndex topic = {};
     std::uint32_t position = 0; ///< in its topic's list, when joined
     std::uint32_t timers = 0;   ///< deadlines in the heap
+    std::uint32_t due = 0;      ///< handlers to be called that a timer or a response caused: queued
     MemberPhase phase = MemberPhase::asked;
+    Opcode params_kind = Opcode::text;
+    bool is_inbox = false;              ///< of the reserved topic, which has no pattern
+    bool has_told_of_forgotten = false; ///< that `waiting` was full
     PatternId pattern = {};
+    Rights rights = {};
     std::unique_ptr<RealtimeMember> realtime = {}; ///< set: the built-in channel, which has no pattern
     std::unique_ptr<PendingJoin> pending = {};
     std::string join_ref = {};    ///< JSON token, as sent: what phx_close and phx_error carry
     std::string channel_ref = {}; ///< of replies and pushes: the ref of the join when it had no join_ref
     std::string params = {};
     std::size_t params_bytes = 0; ///< of the join, also where `params` is not kept
-    Opcode params_kind = Opcode::text;
-    bool has_told_of_forgotten = false; ///< that `waiting` was full
     std::string state = {};
     LateReplies waiting = {};
     std::vector<std::string> presence_keys = {};
+    std::vector<RequestId> requests = {}; ///< to this client, without a response yet
 };
 
 } // namespace phx::protocol::server

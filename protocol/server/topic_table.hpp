@@ -35,6 +35,9 @@ struct Topic {
     std::uint32_t uses = 0;                ///< memberships that point here, unsettled and ended ones too
     std::array<MemberList, 2> lists = {};
     std::unique_ptr<PresenceTracker> presence = {};
+    std::size_t blind_members = 0; ///< that may not see who is present
+    RateMeter message_rate = {};
+    RateMeter presence_rate = {};
 
     MemberList& list(Vsn vsn) noexcept { return lists[static_cast<std::size_t>(vsn)]; }
     std::size_t size() const noexcept { return lists[0].members.size() + lists[1].members.size(); }
@@ -59,6 +62,11 @@ public:
     MemberId leave(TopicIndex, Vsn, std::uint32_t position);
     static constexpr MemberId none = {};
 
+    /// Of topics with at least one member, in no order.
+    template <class F> void for_each_populated(F f) const {
+        for (const Topic& topic : topics_)
+            if (topic.size() != 0) f(topic);
+    }
     /// Topics with at least one member.
     std::size_t populated() const noexcept { return populated_; }
     std::size_t members() const noexcept { return members_; }

@@ -105,6 +105,15 @@ bool HttpResponseReader::parse(std::string_view head) {
 
 // ---- HttpBody
 
+HttpBody::HttpBody(BodyFraming framing, std::size_t max_bytes) : max_bytes_(max_bytes) {
+    if (framing.end == BodyFraming::End::chunked) {
+        part_ = Part::chunk_size;
+    } else if (framing.end == BodyFraming::End::counted) {
+        left_ = framing.length;
+        part_ = left_ == 0 ? Part::whole : Part::counted;
+    }
+}
+
 HttpBody::HttpBody(const HttpResponse& response, std::size_t max_bytes) : max_bytes_(max_bytes) {
     const std::string_view length = response.header("content-length");
     if (response.status < 200 || response.status == 204 || response.status == 304) {
@@ -123,7 +132,7 @@ bool HttpBody::feed(std::string_view bytes) {
         const bool is_line = part_ == Part::chunk_size || part_ == Part::chunk_end || part_ == Part::trailer;
         bytes = is_line ? take_line(bytes) : keep(bytes);
     }
-    has_surplus_ = has_surplus_ || !bytes.empty();
+    surplus_ += bytes.size();
     return is_over();
 }
 
@@ -157,6 +166,8 @@ std::string_view HttpBody::take_line(std::string_view bytes) {
 
 HttpBody::Part HttpBody::part_after_line() {
     constexpr std::uint64_t max_trailers = 64;
+    // Lines end in CRLF: a lone LF is how one request hides in another (RFC 9112 section 11.2).
+    if (!line_.ends_with('\r')) return Part::broken;
     const bool is_empty = line_ == "\r";
     if (part_ == Part::chunk_end) return is_empty ? Part::chunk_size : Part::broken;
     if (part_ == Part::trailer) {

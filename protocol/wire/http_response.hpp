@@ -55,10 +55,17 @@ private:
     HttpResponse response_;
 };
 
-/// The body of a response that announces one: by its length, in chunks, or up to the end of the connection.
+/// How a body says where it ends.
+struct BodyFraming {
+    enum class End : std::uint8_t { of_connection, counted, chunked } end = End::of_connection;
+    std::uint64_t length = 0; ///< counted
+};
+
+/// The body of a message that announces one: by its length, in chunks, or up to the end of the connection.
 class HttpBody {
 public:
-    /// Keeps the first `max_bytes`.
+    /// Keeps the first `max_bytes`; a body of so many is too large already.
+    HttpBody(BodyFraming, std::size_t max_bytes);
     HttpBody(const HttpResponse&, std::size_t max_bytes);
 
     /// True when nothing more is to be expected or kept. A malformed body is over where it is malformed.
@@ -67,7 +74,10 @@ public:
     /// Nothing is missing: it ended as it was announced to, and within `max_bytes`.
     bool is_whole() const noexcept { return part_ == Part::whole; }
     /// It is whole and nothing came after it: what comes next on the connection answers what is asked next.
-    bool ends_cleanly() const noexcept { return is_whole() && !has_surplus_; }
+    bool ends_cleanly() const noexcept { return is_whole() && surplus_ == 0; }
+    /// How many of the bytes that it was fed came after its end.
+    std::size_t surplus() const noexcept { return surplus_; }
+    bool is_too_large() const noexcept { return part_ == Part::broken && text_.size() == max_bytes_; }
     /// The connection has ended, and with it a body that announced no other end.
     void handle_end() noexcept {
         part_ = part_ == Part::until_end || is_whole() ? Part::whole : Part::broken;
@@ -96,7 +106,7 @@ private:
     Part part_ = Part::until_end;
     std::uint64_t left_ = 0; // counted, chunk: bytes; trailer: lines
     std::string line_;       // chunk_size, chunk_end, trailer
-    bool has_surplus_ = false;
+    std::size_t surplus_ = 0;
 };
 
 } // namespace phx::protocol

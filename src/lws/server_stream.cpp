@@ -4,6 +4,7 @@
 #include "src/lws/raw_role.hpp"
 
 #include <algorithm>
+#include <array>
 #include <sys/socket.h>
 #include <unistd.h>
 #include <utility>
@@ -14,6 +15,7 @@ namespace {
 constexpr const char* protocol_name = "phx-server";
 // One write at the most: what the system does not take of it is copied by libwebsockets.
 constexpr std::size_t max_write_bytes = 64u << 10;
+constexpr std::size_t max_record_bytes = 16u << 10; // of TLS: RFC 8446 section 5.1
 
 } // namespace
 
@@ -34,7 +36,7 @@ struct ServerStreamCallbacks {
         }
         if (!stream->is_killed_) {
             if (reason == LWS_CALLBACK_RAW_RX) {
-                stream->handle_bytes({static_cast<char*>(in), length});
+                stream->receive({static_cast<char*>(in), length});
             } else {
                 stream->flush();
             }
@@ -109,16 +111,64 @@ void ServerStream::kill() noexcept {
     LwsContext::close_soon(wsi_);
 }
 
+void ServerStream::secure(TlsContext context) { tls_ = std::make_unique<TlsSession>(std::move(context)); }
+
+void ServerStream::receive(std::span<char> bytes) {
+    if (tls_) return receive_encrypted(bytes);
+    handle_bytes(bytes);
+}
+
+void ServerStream::receive_encrypted(std::span<char> bytes) {
+    using State = TlsSession::State;
+    tls_->feed({bytes.data(), bytes.size()});
+    tls_->handshake();
+    std::array<char, max_record_bytes> plain;
+    while (!is_killed_) {
+        const std::size_t length = tls_->read(plain);
+        if (length == 0) break;
+        handle_bytes(std::span(plain).first(length));
+    }
+    if (is_killed_) return;
+    output_changed(); // what TLS itself says, and what waited for the handshake
+    if (tls_->state() == State::closed) return finish(Ending::at_once);
+    if (tls_->state() != State::failed) return;
+    handle_tls_failure(tls_->reason());
+    flush(); // the alert
+    kill();
+}
+
+bool ServerStream::lws_holds_output() const noexcept { return lws_partial_buffered(wsi_) != 0; }
+
+bool ServerStream::write_raw(std::string_view bytes) {
+    // The raw role needs no LWS_PRE before the data, and does not change it.
+    auto* const data = reinterpret_cast<unsigned char*>(const_cast<char*>(bytes.data()));
+    if (lws_write(wsi_, data, bytes.size(), LWS_WRITE_RAW) < 0) return false;
+    in_library_ = bytes.size();
+    return true;
+}
+
 bool ServerStream::write_some() {
-    while (written_ < output_.size() && !lws_partial_buffered(wsi_)) {
+    if (tls_) return write_encrypted();
+    while (written_ < output_.size() && !lws_holds_output()) {
         const std::size_t bytes = std::min(max_write_bytes, output_.size() - written_);
-        auto* const data = reinterpret_cast<unsigned char*>(output_.data() + written_);
-        // The raw role needs no LWS_PRE before the data.
-        if (lws_write(wsi_, data, bytes, LWS_WRITE_RAW) < 0) return false;
+        if (!write_raw(std::string_view(output_).substr(written_, bytes))) return false;
         written_ += bytes;
-        in_library_ = bytes;
     }
     return true;
+}
+
+bool ServerStream::write_encrypted() {
+    std::string encrypted = buffers_.take();
+    bool is_fine = true;
+    while (is_fine && !lws_holds_output()) {
+        tls_->take_output(encrypted);
+        written_ += tls_->write(std::string_view(output_).substr(written_, max_write_bytes), encrypted);
+        if (encrypted.empty()) break;
+        is_fine = write_raw(encrypted);
+        encrypted.clear();
+    }
+    buffers_.give_back(std::move(encrypted));
+    return is_fine;
 }
 
 /// Everything is taken at once, and lingering is for networks that lose what was sent before a reset.
@@ -133,7 +183,7 @@ void ServerStream::flush() {
     if (!wsi_ || is_killed_) return;
     const std::size_t written_before = written_;
     if (!write_some()) return kill();
-    if (lws_partial_buffered(wsi_)) {
+    if (lws_holds_output()) {
         const bool has_moved = written_ != written_before;
         if (written_ > max_write_bytes && written_ > output_.size() / 2) {
             output_.erase(0, written_);
@@ -144,14 +194,22 @@ void ServerStream::flush() {
         return; // libwebsockets asks for RAW_WRITEABLE by itself
     }
     in_library_ = 0;
+    if (is_stalled_) set_stalled(Writing::resumed);
+    if (written_ < output_.size()) return; // until the handshake is over
     written_ = 0;
     buffers_.give_back(std::exchange(output_, {}));
-    if (is_stalled_) set_stalled(Writing::resumed);
+    if (finishing_ && tls_) say_goodbye();
     if (finishing_ == Ending::at_once) return kill();
     if (finishing_.has_value()) {
         finishing_.reset();
         ::shutdown(lws_get_socket_fd(wsi_), SHUT_WR);
     }
+}
+
+/// close_notify: without it the client must fear that something is missing (RFC 8446 section 6.1).
+void ServerStream::say_goodbye() {
+    tls_->close();
+    static_cast<void>(write_encrypted());
 }
 
 void ServerStream::set_stalled(Writing writing) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "src/loop/loop_core.hpp"
+#include "src/net/tls_session.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -8,6 +9,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 struct lws;
@@ -48,6 +50,8 @@ public:
     ServerStream(LoopCore& loop, BufferPool& buffers) : loop_(loop), buffers_(buffers) {}
     ~ServerStream() override = default;
 
+    /// Before adopt(): the connection is TLS.
+    void secure(TlsContext);
     /// Takes the descriptor in any case. False: there will be no callback.
     bool adopt(lws_vhost*, int descriptor);
     void adopt(std::unique_ptr<VirtualStream>);
@@ -75,18 +79,27 @@ protected:
     enum class Writing : std::uint8_t { stalled, resumed };
     /// The peer has not taken all of our bytes, or has again. Meanwhile nothing is read from it.
     virtual void handle_writing(Writing) = 0;
+    /// TLS could not be set up, or broke; the connection ends.
+    virtual void handle_tls_failure(std::string_view reason) = 0;
     /// The last call, outside of any other call of this object: it may be destroyed.
     virtual void handle_gone() = 0;
 
 private:
     friend struct ServerStreamCallbacks;
+    void receive(std::span<char>);
+    void receive_encrypted(std::span<char>);
     bool write_some();
+    bool write_encrypted();
+    bool write_raw(std::string_view);
+    bool lws_holds_output() const noexcept;
+    void say_goodbye();
     void flush_virtual();
     void set_stalled(Writing);
 
     LoopCore& loop_;
     BufferPool& buffers_;
     lws* wsi_ = nullptr;
+    std::unique_ptr<TlsSession> tls_;
     std::unique_ptr<VirtualStream> virtual_;
     std::string output_;
     std::size_t written_ = 0;    // of output_

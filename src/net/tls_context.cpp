@@ -63,14 +63,13 @@ Result<void> set_authorities(SSL_CTX* context, const TlsOptions& tls) {
     return {};
 }
 
-Result<void> set_identity(SSL_CTX* context, const TlsOptions& tls) {
-    if (tls.cert_file.empty()) return {};
-    const std::string& key_file = tls.key_file.empty() ? tls.cert_file : tls.key_file;
+Result<void> set_identity(SSL_CTX* context, const std::string& cert_file, const std::string& own_key_file) {
+    const std::string& key_file = own_key_file.empty() ? cert_file : own_key_file;
     bool is_encrypted = false;
     SSL_CTX_set_default_passwd_cb(context, refuse_password);
     SSL_CTX_set_default_passwd_cb_userdata(context, &is_encrypted);
-    if (SSL_CTX_use_certificate_chain_file(context, tls.cert_file.c_str()) != 1)
-        return refuse("the certificate file " + tls.cert_file);
+    if (SSL_CTX_use_certificate_chain_file(context, cert_file.c_str()) != 1)
+        return refuse("the certificate file " + cert_file);
     if (SSL_CTX_use_PrivateKey_file(context, key_file.c_str(), SSL_FILETYPE_PEM) != 1 ||
         SSL_CTX_check_private_key(context) != 1) {
         return refuse("the key file " + key_file, is_encrypted);
@@ -115,27 +114,58 @@ Result<void> set_key_log(SSL_CTX* context, const std::string& file) {
     return {};
 }
 
+constexpr unsigned char http_1_1[] = "\x08http/1.1"; // RFC 7301
+
+TlsContext make_context(const SSL_METHOD* method, TlsVersion min_version) {
+    TlsContext context(SSL_CTX_new(method), &SSL_CTX_free);
+    ERR_clear_error();
+    if (!context) return context;
+    SSL_CTX_set_options(context.get(), SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION);
+    SSL_CTX_set_mode(context.get(), SSL_MODE_RELEASE_BUFFERS);
+    SSL_CTX_set_min_proto_version(context.get(),
+                                  min_version == TlsVersion::v1_3 ? TLS1_3_VERSION : TLS1_2_VERSION);
+    return context;
+}
+
+/// A client that offers protocols, but not ours, is refused (RFC 7301 section 3.2).
+int select_http_1_1(SSL*, const unsigned char** chosen, unsigned char* length, const unsigned char* offered,
+                    unsigned offered_length, void*) {
+    auto* out = const_cast<unsigned char*>(*chosen);
+    const int found =
+        SSL_select_next_proto(&out, length, http_1_1, sizeof http_1_1 - 1, offered, offered_length);
+    *chosen = out;
+    return found == OPENSSL_NPN_NEGOTIATED ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_ALERT_FATAL;
+}
+
 Result<TlsContext> make_tls_context(const TlsOptions& tls) {
     if (tls.server_name.starts_with('.')) { // to OpenSSL: any name below it
         return fail(Errc::tls_failed, "cannot use the server name " + tls.server_name +
                                           ": it starts with a dot; check TlsOptions");
     }
-    TlsContext context(SSL_CTX_new(TLS_client_method()), &SSL_CTX_free);
+    const TlsContext context = make_context(TLS_client_method(), tls.min_version);
     if (!context) return fail(Errc::system_failure, "OpenSSL has no memory for a TLS context");
-    ERR_clear_error();
-    SSL_CTX_set_options(context.get(), SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION);
-    SSL_CTX_set_mode(context.get(), SSL_MODE_RELEASE_BUFFERS);
-    SSL_CTX_set_min_proto_version(context.get(),
-                                  tls.min_version == TlsVersion::v1_3 ? TLS1_3_VERSION : TLS1_2_VERSION);
-    constexpr unsigned char http_1_1[] = "\x08http/1.1"; // RFC 7301
     SSL_CTX_set_alpn_protos(context.get(), http_1_1, sizeof http_1_1 - 1);
     if (auto set = set_authorities(context.get(), tls); !set) return Failure{set.error()};
-    if (auto set = set_identity(context.get(), tls); !set) return Failure{set.error()};
+    if (!tls.cert_file.empty()) {
+        if (auto set = set_identity(context.get(), tls.cert_file, tls.key_file); !set)
+            return Failure{set.error()};
+    }
     if (auto set = set_key_log(context.get(), tls.key_log_file); !set) return Failure{set.error()};
     return context;
 }
 
 } // namespace
+
+Result<TlsContext> make_server_tls_context(const std::string& cert_file, const std::string& key_file,
+                                           TlsVersion min_version) {
+    const TlsContext context = make_context(TLS_server_method(), min_version);
+    if (!context) return fail(Errc::system_failure, "OpenSSL has no memory for a TLS context");
+    // Tickets make resumption cheap for clients, and cost the server no memory.
+    SSL_CTX_set_session_cache_mode(context.get(), SSL_SESS_CACHE_OFF);
+    SSL_CTX_set_alpn_select_cb(context.get(), select_http_1_1, nullptr);
+    if (auto set = set_identity(context.get(), cert_file, key_file); !set) return Failure{set.error()};
+    return context;
+}
 
 Result<TlsContext> TlsContexts::get(const TlsOptions& tls) {
     for (const auto& [options, context] : kept_) {

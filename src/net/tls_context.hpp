@@ -1,9 +1,11 @@
 #pragma once
 
+#include "phx/export.hpp"
 #include "phx/network_options.hpp"
 #include "phx/result.hpp"
 
 #include <memory>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -12,6 +14,13 @@ struct ssl_ctx_st;
 namespace phx::shell {
 
 using TlsContext = std::shared_ptr<ssl_ctx_st>;
+
+/// Of a server: its certificate with its chain, and its key (empty: it is in `cert_file`). Speaks http/1.1
+/// alone (ALPN). Any thread. Exported for phx_server.
+///
+/// Errors: tls_failed (a file cannot be read, its key is encrypted or of another certificate).
+PHX_API Result<TlsContext> make_server_tls_context(const std::string& cert_file, const std::string& key_file,
+                                                   TlsVersion min_version);
 
 /// The TLS contexts of a loop's clients: reading the authorities of the system takes milliseconds, so what
 /// was made for some options is kept for the next connection with equal ones. Loop thread only.

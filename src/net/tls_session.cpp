@@ -1,6 +1,7 @@
 #include "src/net/tls_session.hpp"
 
 #include <algorithm>
+#include <new>
 #include <openssl/bio.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
@@ -12,13 +13,13 @@ namespace {
 constexpr std::size_t max_record_bytes = 16u << 10; // RFC 8446 section 5.1
 
 /// What the top of OpenSSL's queue says; the alerts of the peer are named as RFC 8446 names them.
-std::string take_reason() {
+std::string take_reason(const char* peer) {
     const unsigned long code = ERR_peek_error();
     ERR_clear_error();
     const int reason = ERR_GET_REASON(code);
     const bool is_alert = ERR_GET_LIB(code) == ERR_LIB_SSL && reason >= SSL_AD_REASON_OFFSET;
     if (is_alert) {
-        return std::string("the server sent the alert \"") +
+        return std::string("the ") + peer + " sent the alert \"" +
                SSL_alert_desc_string_long(reason - SSL_AD_REASON_OFFSET) + '"';
     }
     const char* const text = ERR_reason_error_string(code);
@@ -32,15 +33,26 @@ bool is_ip_address(const std::string& name) {
     return address != nullptr;
 }
 
+std::unique_ptr<SSL, void (*)(SSL*)> make_ssl(const TlsContext& context) {
+    std::unique_ptr<SSL, void (*)(SSL*)> ssl(SSL_new(context.get()), &SSL_free);
+    if (!ssl) throw std::bad_alloc();
+    SSL_set_bio(ssl.get(), BIO_new(BIO_s_mem()), BIO_new(BIO_s_mem()));
+    // What was not taken is offered again from another place, and perhaps with more behind it.
+    SSL_set_mode(ssl.get(), SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+    return ssl;
+}
+
 } // namespace
 
+TlsSession::TlsSession(TlsContext context)
+    : context_(std::move(context)), ssl_(make_ssl(context_)), verifies_peer_(false), peer_("client") {
+    SSL_set_accept_state(ssl_.get());
+}
+
 TlsSession::TlsSession(TlsContext context, const TlsOptions& tls, std::string name)
-    : context_(std::move(context)), ssl_(SSL_new(context_.get()), &SSL_free),
-      verifies_peer_(tls.verify_peer) {
-    SSL_set_bio(ssl_.get(), BIO_new(BIO_s_mem()), BIO_new(BIO_s_mem()));
+    : context_(std::move(context)), ssl_(make_ssl(context_)), verifies_peer_(tls.verify_peer),
+      peer_("server") {
     SSL_set_connect_state(ssl_.get());
-    // What was not taken is offered again from another place, and perhaps with more behind it.
-    SSL_set_mode(ssl_.get(), SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
     if (name.ends_with('.')) name.pop_back(); // says that it is absolute; certificates and SNI leave it out
     const bool is_address = is_ip_address(name);
     if (!is_address) SSL_set_tlsext_host_name(ssl_.get(), name.c_str()); // RFC 6066: never addresses
@@ -116,7 +128,7 @@ void TlsSession::note(int result) {
     switch (SSL_get_error(ssl_.get(), result)) {
     case SSL_ERROR_WANT_READ: return; // the memory it writes to takes everything
     case SSL_ERROR_ZERO_RETURN: state_ = State::closed; return;
-    default: state_ = State::failed; reason_ = take_reason();
+    default: state_ = State::failed; reason_ = take_reason(peer_);
     }
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "phx/error.hpp"
+#include "phx/export.hpp"
 #include "src/net/tls_context.hpp"
 
 #include <cstddef>
@@ -14,10 +15,14 @@ struct ssl_st;
 
 namespace phx::shell {
 
-/// The client's side of one TLS connection, without a socket: bytes of the network go in and out as text.
-/// Loop thread only.
-class TlsSession {
+/// One side of a TLS connection, without a socket: bytes of the network go in and out as text. Loop thread
+/// only. Exported for phx_server.
+class PHX_API TlsSession {
 public:
+    /// The server's side.
+    explicit TlsSession(TlsContext);
+    /// The client's side.
+    ///
     /// `name` is what the certificate must be for, and the SNI unless it is an address; a final dot is left
     /// out.
     TlsSession(TlsContext, const TlsOptions&, std::string name);
@@ -40,6 +45,8 @@ public:
     void take_output(std::string& out);
     /// REQUIRES failed, or a connection that ended before it was open. Errors: tls_failed.
     Error error(const std::string& place) const;
+    /// Of a failure, as OpenSSL words it; may be empty.
+    const std::string& reason() const noexcept { return reason_; }
 
 private:
     /// Judges what OpenSSL returned: whether it is over.
@@ -48,6 +55,7 @@ private:
     TlsContext context_;
     std::unique_ptr<ssl_st, void (*)(ssl_st*)> ssl_;
     const bool verifies_peer_;
+    const char* peer_; // for texts
     State state_ = State::shaking_hands;
     std::string reason_; // of a failure
 };

@@ -1,5 +1,6 @@
 #include "src/server/connection.hpp"
 
+#include "protocol/wire/http_fields.hpp"
 #include "src/server/shard.hpp"
 
 #include <algorithm>
@@ -13,6 +14,9 @@ using protocol::WebSocketEvent;
 
 // A body that nobody asked for is read over, so that the connection can be kept; a longer one ends it.
 constexpr std::uint64_t max_discarded_body_bytes = 64u << 10;
+constexpr std::size_t max_body_bytes = 8u << 20; // of a request to a service; Plug's limit for JSON
+// Of requests behind one whose answer is still to come.
+constexpr std::size_t max_waiting_bytes = 64u << 10;
 
 } // namespace
 
@@ -22,7 +26,9 @@ Connection::Connection(Shard& shard, std::string peer)
     shard.set_deadline(*this, DeadlineKind::request);
 }
 
-Connection::~Connection() = default;
+Connection::~Connection() {
+    if (exchange_) exchange_->close();
+}
 
 // ---- output
 
@@ -30,18 +36,22 @@ bool Connection::has_room(std::size_t bytes) {
     const std::size_t pending = pending_bytes();
     if (pending == 0 || pending + bytes <= shard_.options().max_pending_bytes)
         return true; // always room for one
-    shard_.count_slow_consumer(*this);
+    shard_.count_slow_consumer(*this, pending);
     close(1013, "too slow");
     return false;
 }
 
-void Connection::send(FrameOpcode opcode, std::string_view payload) {
+void Connection::send(protocol::Opcode opcode, std::string_view payload) {
+    send_frame(opcode == protocol::Opcode::text ? FrameOpcode::text : FrameOpcode::binary, payload);
+}
+
+void Connection::send_frame(FrameOpcode opcode, std::string_view payload) {
     if (phase_ != Phase::open || !has_room(payload.size() + protocol::max_frame_header_bytes)) return;
     protocol::append_frame(output(), opcode, payload);
     output_changed();
 }
 
-void Connection::send_frame(std::string_view frame) {
+void Connection::send_shared(std::string_view frame, protocol::Opcode, std::string_view) {
     if (phase_ != Phase::open || !has_room(frame.size())) return;
     output() += frame;
     output_changed();
@@ -70,8 +80,11 @@ void Connection::stop() {
 
 void Connection::handle_deadline() {
     if (phase_ != Phase::http) return kill();
+    const HttpAnswer too_late = HttpAnswer::error(408, "the request did not arrive in time");
+    if (body_) return answer_exchange(too_late);
+    if (exchange_) return; // our turn
     if (head_.empty()) return finish_soon(Ending::linger);
-    respond(HttpAnswer::error(408, "the request did not arrive in time"), BodyPart::send, AfterAnswer::close);
+    respond(too_late, BodyPart::send, AfterAnswer::close);
 }
 
 void Connection::handle_writing(Writing writing) {
@@ -84,6 +97,8 @@ void Connection::handle_writing(Writing writing) {
         Deadline::clear();
     }
 }
+
+void Connection::handle_tls_failure(std::string_view reason) { shard_.report_tls_failure(*this, reason); }
 
 void Connection::handle_gone() { shard_.remove(*this); }
 
@@ -104,24 +119,16 @@ void Connection::handle_bytes(std::span<char> bytes) {
 
 void Connection::take_requests() {
     std::size_t used = 0;
+    is_taking_ = true;
     while (phase_ == Phase::http) {
-        const std::uint64_t skipped = std::min<std::uint64_t>(body_left_, head_.size() - used);
-        body_left_ -= skipped;
-        used += static_cast<std::size_t>(skipped);
-        if (body_left_ > 0) break;
-        HttpRequest request;
-        const ParsedHead head = parse_request_head(std::string_view(head_).substr(used), request, scanned_);
-        if (head.status == ParsedHead::Status::incomplete) break;
-        if (head.status == ParsedHead::Status::refused) {
-            respond(HttpAnswer::error(head.http_status, head.reason), BodyPart::send, AfterAnswer::close);
-            break;
-        }
-        used += head.bytes;
-        scanned_ = 0;
-        answer(request);
+        const auto taken = take_http(std::string_view(head_).substr(used));
+        if (!taken) break;
+        used += *taken;
     }
+    is_taking_ = false;
     if (phase_ == Phase::http) {
         head_.erase(0, used);
+        if (exchange_ && head_.size() > max_waiting_bytes) kill();
     } else if (phase_ == Phase::open) {
         std::string first_frames = head_.substr(used); // they came in the packet of the upgrade
         head_ = {};
@@ -129,8 +136,45 @@ void Connection::take_requests() {
     }
 }
 
-void Connection::answer(const HttpRequest& request) {
-    Routed routed = route(request, shard_.options().endpoints);
+std::optional<std::size_t> Connection::take_http(std::string_view bytes) {
+    if (body_ && !bytes.empty()) return take_body(bytes);
+    if (exchange_) return std::nullopt;
+    if (body_left_ > 0 && !bytes.empty()) {
+        const auto skipped = static_cast<std::size_t>(std::min<std::uint64_t>(body_left_, bytes.size()));
+        body_left_ -= skipped;
+        return skipped;
+    }
+    if (body_left_ > 0) return std::nullopt;
+    HttpRequest request;
+    const ParsedHead head = parse_request_head(bytes, request, scanned_);
+    if (head.status == ParsedHead::Status::incomplete) return std::nullopt;
+    scanned_ = 0;
+    if (head.status == ParsedHead::Status::refused) {
+        respond(HttpAnswer::error(head.http_status, head.reason), BodyPart::send, AfterAnswer::close);
+    } else {
+        answer(request, bytes.substr(0, head.bytes));
+    }
+    return head.bytes;
+}
+
+std::size_t Connection::take_body(std::string_view bytes) {
+    if (!body_->feed(bytes)) return bytes.size();
+    const std::size_t used = bytes.size() - body_->surplus();
+    protocol::HttpBody body = *std::exchange(body_, std::nullopt);
+    if (body.is_whole()) {
+        exchange_->set_body(std::move(body.text()));
+        run_service();
+    } else {
+        answer_exchange(body.is_too_large() ? HttpAnswer::error(413, "the body is too large")
+                                            : HttpAnswer::error(400, "malformed body"));
+    }
+    return used;
+}
+
+void Connection::answer(const HttpRequest& request, std::string_view head) {
+    Routed routed = route(request, shard_.options(), shard_.token_use());
+    if (auto* const service = std::get_if<ServiceRequest>(&routed))
+        return start_service(request, head, std::move(*service));
     const bool has_body = request.content_length > 0 || request.chunked;
     if (auto* const wanted = std::get_if<UpgradeRequest>(&routed)) {
         if (!has_body) return upgrade(std::move(*wanted));
@@ -139,8 +183,47 @@ void Connection::answer(const HttpRequest& request) {
     const bool keep = request.keep_alive && !request.chunked && !request.has_header("expect") &&
                       request.content_length <= max_discarded_body_bytes;
     body_left_ = request.content_length;
-    respond(std::get<HttpAnswer>(routed), request.method == "HEAD" ? BodyPart::leave_out : BodyPart::send,
+    auto& http_answer = std::get<HttpAnswer>(routed);
+    http_answer.extra_headers += cors_headers(request, shard_.options());
+    respond(http_answer, request.method == "HEAD" ? BodyPart::leave_out : BodyPart::send,
             keep ? AfterAnswer::keep_alive : AfterAnswer::close);
+}
+
+void Connection::start_service(const HttpRequest& request, std::string_view head, ServiceRequest service) {
+    using protocol::BodyFraming;
+    exchange_ = std::make_shared<HttpExchange>(*this, std::string(head), peer_);
+    service_ = std::move(service);
+    if (request.chunked && !protocol::equals_ignoring_case(request.header("transfer-encoding"), "chunked"))
+        return answer_exchange(HttpAnswer::error(501, "only chunked is known of transfer codings"));
+    if (request.content_length >= max_body_bytes)
+        return answer_exchange(HttpAnswer::error(413, "the body is too large"));
+    if (request.content_length == 0 && !request.chunked) return run_service();
+    if (request.header_has_token("expect", "100-continue")) {
+        output() += "HTTP/1.1 100 Continue\r\n\r\n";
+        output_changed();
+    }
+    const auto end = request.chunked ? BodyFraming::End::chunked : BodyFraming::End::counted;
+    body_.emplace(BodyFraming{end, request.content_length}, max_body_bytes);
+}
+
+void Connection::run_service() {
+    Deadline::clear();
+    const std::shared_ptr<HttpExchange> exchange = exchange_; // it may be answered at once
+    shard_.serve(*std::exchange(service_, std::nullopt), exchange);
+}
+
+void Connection::answer_exchange(const HttpAnswer& wanted) {
+    const std::shared_ptr<HttpExchange> exchange = std::exchange(exchange_, nullptr);
+    exchange->close();
+    const HttpRequest& request = exchange->request();
+    const bool has_rest = body_.has_value() || service_.has_value(); // of the body: the answer came before it
+    body_.reset();
+    service_.reset();
+    HttpAnswer http_answer = wanted;
+    http_answer.extra_headers += cors_headers(request, shard_.options());
+    respond(http_answer, request.method == "HEAD" ? BodyPart::leave_out : BodyPart::send,
+            request.keep_alive && !has_rest ? AfterAnswer::keep_alive : AfterAnswer::close);
+    if (phase_ == Phase::http && !head_.empty() && !is_taking_) take_requests(); // what waited for the answer
 }
 
 void Connection::respond(const HttpAnswer& http_answer, BodyPart part, AfterAnswer after) {
@@ -154,7 +237,9 @@ void Connection::respond(const HttpAnswer& http_answer, BodyPart part, AfterAnsw
 }
 
 void Connection::upgrade(UpgradeRequest request) {
-    phx::server::ConnectAnswer judged = shard_.judge({*request.endpoint, request.params, peer_});
+    if (shard_.is_draining())
+        return respond(draining_refusal(request.endpoint->dialect), BodyPart::send, AfterAnswer::close);
+    phx::server::ConnectAnswer judged = shard_.judge(request, peer_);
     if (judged.http_status != 0) {
         return respond(refusal(judged, request.endpoint->dialect), BodyPart::send, AfterAnswer::close);
     }
@@ -163,13 +248,7 @@ void Connection::upgrade(UpgradeRequest request) {
     output_changed();
     Deadline::clear();
     phase_ = Phase::open;
-    shard_.open_session(*this, std::move(request), std::move(judged));
-}
-
-void Connection::start_session(protocol::server::SessionId session,
-                               std::shared_ptr<const phx::server::Connection> record) {
-    session_ = session;
-    record_ = std::move(record);
+    shard_.open_session(*this, std::move(request), peer_, std::move(judged));
 }
 
 void Connection::take_frames(std::span<char> bytes) {
@@ -191,7 +270,7 @@ void Connection::take_event(const WebSocketEvent& event) {
                        event.payload);
         return;
     case Kind::ping:
-        send(FrameOpcode::pong, event.payload);
+        send_frame(FrameOpcode::pong, event.payload);
         shard_.note_activity(*this);
         return;
     case Kind::pong: shard_.note_activity(*this); return;

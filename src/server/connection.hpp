@@ -3,10 +3,13 @@
 #include "phx/server/handlers.hpp"
 #include "phx/server/server.hpp"
 #include "protocol/server/outputs.hpp"
+#include "protocol/wire/http_response.hpp"
 #include "protocol/wire/websocket_parser.hpp"
 #include "src/lws/server_stream.hpp"
 #include "src/server/deadlines.hpp"
+#include "src/server/http_exchange.hpp"
 #include "src/server/router.hpp"
+#include "src/server/transport.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -22,12 +25,15 @@ class Shard;
 
 /// One client: HTTP requests first, WebSocket messages after an upgrade.
 ///
+/// A request for a service waits for its body, then for its answer; what the client sends meanwhile waits
+/// too.
+///
 ///     http --upgrade--> open --close()--> closing --close frame--> finishing
 ///     http --last answer--> finishing;  open --close frame, echoed--> finishing
 ///     open --broken frame, close frame sent--> finishing;  any --end of stream--> gone
 ///
 /// Invariant: what open_session() gave is given back by end_session() once, whatever happens.
-class Connection final : public ServerStream, public Deadline {
+class Connection final : public ServerStream, public Deadline, public Transport {
 public:
     enum class Phase : std::uint8_t {
         http,
@@ -40,35 +46,37 @@ public:
     Connection(Shard&, std::string peer);
     ~Connection() override;
 
-    /// To an open WebSocket; ignored otherwise. Too much waiting closes it with 1013.
-    void send(protocol::FrameOpcode, std::string_view payload);
-    /// The same with a frame that is already built.
-    void send_frame(std::string_view frame);
-    /// Starts the closing handshake; ignored unless the WebSocket is open.
-    void close(std::uint16_t code, std::string_view reason);
+    // ---- of an open WebSocket
+    void send(protocol::Opcode, std::string_view payload) override;
+    void send_shared(std::string_view frame, protocol::Opcode, std::string_view payload) override;
+    /// Starts the closing handshake.
+    void close(std::uint16_t code, std::string_view reason) override;
+    protocol::TimePoint last_receive() const noexcept override { return last_receive_; }
+
+    /// What a service says to the request at hand.
+    void answer_exchange(const HttpAnswer&);
     /// The server ends: whoever is in the middle of a request is cut off.
     void stop();
-    void handle_deadline();
+    void handle_deadline() override;
 
-    void start_session(protocol::server::SessionId, std::shared_ptr<const phx::server::Connection>);
-    /// None before the upgrade.
-    const std::optional<protocol::server::SessionId>& session() const noexcept { return session_; }
-    bool session_has_ended() const noexcept { return session_has_ended_; }
-    void note_session_end() noexcept { session_has_ended_ = true; }
     const std::string& peer() const noexcept { return peer_; }
-    /// Null before the upgrade.
-    const std::shared_ptr<const phx::server::Connection>& record() const noexcept { return record_; }
-    protocol::TimePoint last_receive() const noexcept { return last_receive_; }
-
     std::size_t position = 0; ///< in the shard's list
 
 private:
     void handle_bytes(std::span<char>) override;
     void handle_writing(Writing) override;
+    void handle_tls_failure(std::string_view reason) override;
     void handle_gone() override;
 
+    void send_frame(protocol::FrameOpcode, std::string_view payload);
     void take_requests();
-    void answer(const HttpRequest&);
+    /// One request head, or a part of a body; how many bytes it used. None: nothing can be done with them
+    /// yet.
+    std::optional<std::size_t> take_http(std::string_view bytes);
+    std::size_t take_body(std::string_view bytes);
+    void answer(const HttpRequest&, std::string_view head);
+    void start_service(const HttpRequest&, std::string_view head, ServiceRequest);
+    void run_service();
     void respond(const HttpAnswer&, BodyPart, AfterAnswer);
     void upgrade(UpgradeRequest);
     void take_frames(std::span<char>);
@@ -81,11 +89,12 @@ private:
     std::string head_;            // bytes of requests that are not answered yet
     std::size_t scanned_ = 0;     // of head_, for its end
     std::uint64_t body_left_ = 0; // of a request that is answered already
+    std::optional<ServiceRequest> service_;
+    std::shared_ptr<HttpExchange> exchange_; // of service_
+    std::optional<protocol::HttpBody> body_; // of exchange_, while it arrives
+    bool is_taking_ = false;                 // the one that runs goes on with what waits
     std::optional<protocol::WebSocketParser> parser_;
-    std::optional<protocol::server::SessionId> session_;
-    bool session_has_ended_ = false;
     std::string peer_;
-    std::shared_ptr<const phx::server::Connection> record_;
     protocol::TimePoint last_receive_{};
 };
 

@@ -11,7 +11,7 @@ namespace phx::shell {
 
 /// What a connection has to do in time. Each has one duration for all connections, so that the order in which
 /// they are set is the order in which they pass.
-enum class DeadlineKind : std::uint8_t { request, write, close, count_ };
+enum class DeadlineKind : std::uint8_t { request, write, close, poll, count_ };
 
 class Deadlines;
 
@@ -19,10 +19,12 @@ class Deadlines;
 class Deadline {
 public:
     Deadline() = default;
-    ~Deadline() { clear(); }
+    virtual ~Deadline() { clear(); }
     Deadline(const Deadline&) = delete;
     Deadline& operator=(const Deadline&) = delete;
 
+    /// It has passed.
+    virtual void handle_deadline() {}
     void clear() noexcept;
     bool is_set(DeadlineKind kind) const noexcept { return owner_ != nullptr && kind_ == kind; }
 

@@ -106,7 +106,8 @@ Result<ListeningSocket> ListeningSocket::open(const std::string& host, std::uint
             return fail(Errc::invalid_argument,
                         "listening on " + place(host, port) +
                             " would let everybody on the network in, for nobody judges connections "
-                            "(Options::authorize): listen on a loopback address such as 127.0.0.1");
+                            "(Options::tokens or Options::authorize): listen on a loopback address such as "
+                            "127.0.0.1");
         }
         const int descriptor = listen_on(*address);
         if (descriptor >= 0) return ListeningSocket(descriptor, bound_port(descriptor));

@@ -3,9 +3,13 @@
 #include "phx/protocol/codec.hpp"
 #include "phx/protocol/endpoint.hpp"
 #include "protocol/wire/handshake.hpp"
+#include "protocol/wire/http_fields.hpp"
 #include "protocol/wire/utf8.hpp"
+#include "src/server/origin.hpp"
+#include "src/server/query.hpp"
 
 #include <algorithm>
+#include <array>
 #include <optional>
 #include <utility>
 
@@ -14,55 +18,11 @@ namespace {
 
 using phx::server::Dialect;
 using phx::server::Endpoint;
+using phx::server::Options;
 
-std::string_view reason_phrase(int status) noexcept {
-    switch (status) {
-    case 200: return "OK";
-    case 400: return "Bad Request";
-    case 401: return "Unauthorized";
-    case 403: return "Forbidden";
-    case 404: return "Not Found";
-    case 405: return "Method Not Allowed";
-    case 408: return "Request Timeout";
-    case 413: return "Content Too Large";
-    case 414: return "URI Too Long";
-    case 429: return "Too Many Requests";
-    case 431: return "Request Header Fields Too Large";
-    case 500: return "Internal Server Error";
-    case 501: return "Not Implemented";
-    case 503: return "Service Unavailable";
-    case 505: return "HTTP Version Not Supported";
-    default: return "Status";
-    }
-}
+using Params = std::vector<std::pair<std::string, std::string>>;
 
-/// The query as `{"name":"value",...}`: the last of equal names wins, as in Plug. None if a value is not
-/// UTF-8.
-std::optional<std::string> params_json(std::string_view query, std::string& vsn, bool& has_vsn) {
-    std::vector<std::pair<std::string, std::string>> params;
-    while (!query.empty()) {
-        const std::size_t end = query.find('&');
-        const std::string_view pair = query.substr(0, end);
-        query = end == std::string_view::npos ? std::string_view{} : query.substr(end + 1);
-        if (pair.empty()) continue;
-        const std::size_t equals = pair.find('=');
-        std::string name = protocol::percent_decode(pair.substr(0, equals));
-        std::string value = equals == std::string_view::npos
-                                ? std::string{}
-                                : protocol::percent_decode(pair.substr(equals + 1));
-        if (!protocol::is_utf8(name) || !protocol::is_utf8(value)) return std::nullopt;
-        if (name == "vsn") {
-            vsn = value;
-            has_vsn = true;
-        }
-        const auto same =
-            std::find_if(params.begin(), params.end(), [&](const auto& p) { return p.first == name; });
-        if (same != params.end()) {
-            same->second = std::move(value);
-        } else {
-            params.emplace_back(std::move(name), std::move(value));
-        }
-    }
+std::string params_json(const Params& params) {
     std::string json = "{";
     for (const auto& [name, value] : params) {
         if (json.size() > 1) json += ',';
@@ -74,9 +34,43 @@ std::optional<std::string> params_json(std::string_view query, std::string& vsn,
     return json;
 }
 
-/// "/socket/websocket" and "/socket/websocket/" for the endpoint "/socket".
-const Endpoint* find_endpoint(std::string_view path, const std::vector<Endpoint>& endpoints) {
-    constexpr std::string_view suffix = "/websocket";
+/// Takes it out; empty if there is none.
+std::string take_param(Params& params, std::string_view name) {
+    const auto found = std::ranges::find(params, name, &Params::value_type::first);
+    if (found == params.end()) return {};
+    std::string value = std::move(found->second);
+    params.erase(found);
+    return value;
+}
+
+/// Of an Authorization header with the scheme Bearer, in any case; empty for others.
+std::string_view bearer_token(std::string_view header) {
+    constexpr std::string_view scheme = "bearer ";
+    const auto same = [](char a, char b) { return (a >= 'A' && a <= 'Z' ? a + ('a' - 'A') : a) == b; };
+    if (!std::ranges::equal(header.substr(0, scheme.size()), scheme, same)) return {};
+    header.remove_prefix(scheme.size());
+    header.remove_prefix(std::min(header.find_first_not_of(' '), header.size()));
+    return header;
+}
+
+/// The first that is there, in the order of Options::tokens. The params lose theirs in any case.
+std::string take_token(const HttpRequest& request, Params& params) {
+    std::string apikey = take_param(params, "apikey");
+    std::string token = take_param(params, "token");
+    // The last two: of realtime-js' HTTP requests, and of phoenix.js' long poll.
+    for (const std::string_view header :
+         {request.header("x-api-key"), bearer_token(request.header("authorization")),
+          request.header("apikey"), request.header("x-phoenix-authtoken")}) {
+        if (!header.empty()) return std::string(header);
+    }
+    if (!apikey.empty()) return apikey;
+    if (!token.empty()) return token;
+    return protocol::token_from_subprotocols(request.header("sec-websocket-protocol"));
+}
+
+/// "/socket/websocket" and "/socket/websocket/" for the endpoint "/socket"; likewise "/longpoll".
+const Endpoint* find_endpoint(std::string_view path, std::string_view suffix,
+                              const std::vector<Endpoint>& endpoints) {
     if (path.ends_with('/')) path.remove_suffix(1);
     if (!path.ends_with(suffix)) return nullptr;
     path.remove_suffix(suffix.size());
@@ -121,80 +115,168 @@ std::optional<HttpAnswer> check_handshake(const HttpRequest& request) {
     return std::nullopt;
 }
 
-Routed route_websocket(const HttpRequest& request, const Endpoint& endpoint) {
+HttpAnswer wrong_method(std::string_view allowed) {
+    HttpAnswer answer = HttpAnswer::error(405, "method not allowed");
+    answer.extra_headers = "allow: " + std::string(allowed) + "\r\n";
+    return answer;
+}
+
+/// What a browser asks before it lets a page of another origin send a request.
+HttpAnswer preflight(std::string_view methods) {
+    HttpAnswer answer = HttpAnswer::empty(204);
+    answer.extra_headers =
+        "access-control-allow-methods: " + std::string(methods) +
+        "\r\naccess-control-allow-headers: authorization, apikey, content-type, x-api-key, "
+        "x-client-info, x-phoenix-authtoken, x-phoenix-longpoll-token"
+        "\r\naccess-control-max-age: 600\r\n";
+    return answer;
+}
+
+/// What the query says of a client; or why it is refused.
+std::optional<HttpAnswer> read_attempt(const HttpRequest& request, const Endpoint& endpoint,
+                                       TokenUse token_use, ConnectAttempt& attempt) {
+    auto params = parse_query(request.query);
+    if (!params) return HttpAnswer::error(400, "the query is not UTF-8");
+    const auto version = std::ranges::find(*params, "vsn", &Params::value_type::first);
+    if (version != params->end()) {
+        const auto vsn = protocol::parse_vsn(version->second);
+        if (!vsn) return HttpAnswer::empty(403); // both real servers: without a body
+        attempt.vsn = *vsn;
+    }
+    attempt.endpoint = &endpoint;
+    if (token_use == TokenUse::verified) attempt.token = take_token(request, *params);
+    attempt.params = params_json(*params);
+    return std::nullopt;
+}
+
+Routed route_long_poll(const HttpRequest& request, const Endpoint& endpoint, TokenUse token_use) {
+    if (request.method == "OPTIONS") return preflight("GET, POST, OPTIONS");
+    if (request.method != "GET" && request.method != "POST") return wrong_method("GET, POST, OPTIONS");
+    ServiceRequest wanted{Service::long_poll};
+    if (auto refused = read_attempt(request, endpoint, token_use, wanted.attempt)) return *std::move(refused);
+    return wanted;
+}
+
+Routed route_websocket(const HttpRequest& request, const Endpoint& endpoint, TokenUse token_use) {
     if (auto refused = check_handshake(request)) return *std::move(refused);
     UpgradeRequest upgrade;
-    std::string vsn_text;
-    bool has_vsn = false;
-    auto params = params_json(request.query, vsn_text, has_vsn);
-    if (!params) return HttpAnswer::error(400, "the query is not UTF-8");
-    if (has_vsn) {
-        const auto vsn = protocol::parse_vsn(vsn_text);
-        if (!vsn) return HttpAnswer::empty(403); // both real servers: without a body
-        upgrade.vsn = *vsn;
-    }
-    upgrade.endpoint = &endpoint;
-    upgrade.params = *std::move(params);
+    if (auto refused = read_attempt(request, endpoint, token_use, upgrade)) return *std::move(refused);
     upgrade.accept_key = protocol::websocket_accept(request.header("sec-websocket-key"));
     // phoenix.js offers "phoenix" and, beside it, its token; strict clients fail unless one is chosen.
     upgrade.phoenix_subprotocol = request.header_has_token("sec-websocket-protocol", "phoenix");
     return upgrade;
 }
 
+/// An absent Origin is no browser's.
+bool may_come_from(const HttpRequest& request, const Options& options) {
+    const auto is_origin = [](const auto& field) {
+        return protocol::equals_ignoring_case(field.first, "origin");
+    };
+    const auto origins = std::count_if(request.headers.begin(), request.headers.end(), is_origin);
+    if (origins == 0) return true;
+    return origins == 1 &&
+           is_allowed_origin(request.header("origin"), request.header("host"), options.allowed_origins);
+}
+
+HttpAnswer route_alive(const HttpRequest& request) {
+    if (request.method != "GET" && request.method != "HEAD") return wrong_method("GET, HEAD");
+    return HttpAnswer::json(200,
+                            request.path == "/health" ? R"({"status":"ok"})" : R"({"message":"Success"})");
+}
+
+struct FoundService {
+    ServiceRequest request;
+    bool is_post;
+};
+
+/// "/realtime/v1/api/..." is "/api/...": realtime-js makes the address of REST from that of its socket.
+std::string_view api_path(std::string_view path, const std::vector<Endpoint>& endpoints) {
+    for (const Endpoint& endpoint : endpoints) {
+        std::string_view own = endpoint.path;
+        if (own.ends_with('/')) own.remove_suffix(1);
+        if (path.starts_with(own) && path.substr(own.size()).starts_with("/api/"))
+            return path.substr(own.size());
+    }
+    return path;
+}
+
+/// "TOPIC/events/EVENT", each percent-encoded.
+std::optional<FoundService> find_broadcast_one(std::string_view rest) {
+    constexpr std::string_view middle = "/events/";
+    const std::size_t end = rest.find('/');
+    if (end == std::string_view::npos || !rest.substr(end).starts_with(middle)) return std::nullopt;
+    const std::string_view event = rest.substr(end + middle.size());
+    if (event.find('/') != std::string_view::npos) return std::nullopt;
+    ServiceRequest request{Service::broadcast_one, protocol::percent_decode(rest.substr(0, end)),
+                           protocol::percent_decode(event)};
+    const bool is_named = !request.topic.empty() && !request.event.empty() &&
+                          protocol::is_utf8(request.topic) && protocol::is_utf8(request.event);
+    if (!is_named) return std::nullopt;
+    return FoundService{std::move(request), true};
+}
+
+std::optional<FoundService> find_service(std::string_view path) {
+    struct Known {
+        std::string_view path;
+        Service service;
+        bool is_post;
+    };
+    static constexpr std::array known{
+        Known{"/ready", Service::ready, false},
+        Known{"/metrics", Service::metrics, false},
+        Known{"/api/broadcast", Service::broadcast, true},
+        Known{"/api/send", Service::send, true},
+        Known{"/api/connections", Service::connections, false},
+        Known{"/api/topics", Service::topics, false},
+        Known{"/api/disconnect", Service::disconnect, true},
+    };
+    for (const Known& one : known) {
+        if (path == one.path) return FoundService{ServiceRequest{one.service}, one.is_post};
+    }
+    constexpr std::string_view broadcast_prefix = "/api/broadcast/";
+    if (path.starts_with(broadcast_prefix)) return find_broadcast_one(path.substr(broadcast_prefix.size()));
+    return std::nullopt;
+}
+
 } // namespace
 
-HttpAnswer HttpAnswer::error(int status, std::string_view text) {
-    HttpAnswer answer;
-    answer.status = status;
-    answer.body = "{\"error\":";
-    protocol::append_json_string(answer.body, text);
-    answer.body += '}';
-    return answer;
-}
-
-HttpAnswer HttpAnswer::text(int status, std::string body) {
-    HttpAnswer answer;
-    answer.status = status;
-    answer.body = std::move(body);
-    answer.content_type = "text/plain; charset=utf-8";
-    return answer;
-}
-
-HttpAnswer HttpAnswer::empty(int status) {
-    HttpAnswer answer;
-    answer.status = status;
-    return answer;
-}
-
-void append_http_answer(std::string& out, const HttpAnswer& answer, BodyPart part, AfterAnswer after) {
-    out += "HTTP/1.1 ";
-    out += std::to_string(answer.status);
-    out += ' ';
-    out += reason_phrase(answer.status);
-    out += "\r\ncontent-length: ";
-    out += std::to_string(answer.body.size());
-    if (!answer.body.empty()) {
-        out += "\r\ncontent-type: ";
-        out += answer.content_type;
+Routed route(const HttpRequest& request, const Options& options, TokenUse token_use) {
+    if (const Endpoint* endpoint = find_endpoint(request.path, "/websocket", options.endpoints)) {
+        if (!may_come_from(request, options)) return HttpAnswer::empty(403); // as Phoenix
+        return route_websocket(request, *endpoint, token_use);
     }
-    out += "\r\ncache-control: no-store\r\n";
-    out += answer.extra_headers;
-    if (after == AfterAnswer::close) out += "connection: close\r\n";
-    out += "\r\n";
-    if (part == BodyPart::send) out += answer.body;
+    if (const Endpoint* endpoint = find_endpoint(request.path, "/longpoll", options.endpoints)) {
+        if (!may_come_from(request, options)) return HttpAnswer::empty(403);
+        return route_long_poll(request, *endpoint, token_use);
+    }
+    if (request.path == "/" && options.status_page) {
+        const bool is_read = request.method == "GET" || request.method == "HEAD";
+        return is_read ? Routed(ServiceRequest{Service::status_page}) : wrong_method("GET, HEAD");
+    }
+    if (request.path == "/health" || request.path == "/api/ping") return route_alive(request);
+    const auto found = find_service(api_path(request.path, options.endpoints));
+    if (!found) return HttpAnswer::error(404, "not found");
+    if (!may_come_from(request, options)) return HttpAnswer::error(403, "origin not allowed");
+    if (request.method == "OPTIONS") return preflight(found->is_post ? "POST" : "GET");
+    const bool is_get = request.method == "GET" || request.method == "HEAD";
+    if (found->is_post ? request.method == "POST" : is_get) return found->request;
+    return wrong_method(found->is_post ? "POST" : "GET, HEAD");
 }
 
-Routed route(const HttpRequest& request, const std::vector<Endpoint>& endpoints) {
-    if (const Endpoint* endpoint = find_endpoint(request.path, endpoints))
-        return route_websocket(request, *endpoint);
-    if (request.path != "/health") return HttpAnswer::error(404, "not found");
-    if (request.method != "GET" && request.method != "HEAD") {
-        HttpAnswer answer = HttpAnswer::error(405, "method not allowed");
-        answer.extra_headers = "allow: GET, HEAD\r\n";
-        return answer;
-    }
-    HttpAnswer answer;
-    answer.body = R"({"status":"ok"})";
+std::string find_token(const HttpRequest& request) {
+    Params params = parse_query(request.query).value_or(Params{});
+    return take_token(request, params);
+}
+
+std::string cors_headers(const HttpRequest& request, const Options& options) {
+    if (!request.has_header("origin") || !may_come_from(request, options)) return {};
+    return "access-control-allow-origin: " + std::string(request.header("origin")) + "\r\nvary: origin\r\n";
+}
+
+HttpAnswer draining_refusal(Dialect dialect) {
+    HttpAnswer answer = refusal({.http_status = 503, .body = "server draining"}, dialect);
+    answer.extra_headers =
+        "retry-after: 1\r\n"; // whoever is behind the load balancer then is not this server
     return answer;
 }
 

@@ -1,44 +1,68 @@
 #pragma once
 
 #include "phx/server/server.hpp"
+#include "src/server/http_answer.hpp"
 #include "src/server/http_request.hpp"
 
+#include <cstddef>
+#include <cstdint>
 #include <string>
-#include <string_view>
 #include <variant>
 
 namespace phx::shell {
 
-/// An HTTP answer; `extra_headers` are whole lines with their CRLF.
-struct HttpAnswer {
-    int status = 200;
-    std::string body = {};
-    std::string_view content_type = "application/json";
-    std::string extra_headers = {};
-
-    static HttpAnswer error(int status, std::string_view text); ///< `{"error":text}`
-    static HttpAnswer text(int status, std::string body);
-    static HttpAnswer empty(int status);
-};
-
-enum class BodyPart : std::uint8_t { send, leave_out };
-enum class AfterAnswer : std::uint8_t { keep_alive, close };
-
-void append_http_answer(std::string& out, const HttpAnswer&, BodyPart, AfterAnswer);
-
-/// A WebSocket handshake that is in order and whose version is spoken; nobody has judged the client yet.
-struct UpgradeRequest {
+/// A client that wants a session; nobody has judged it yet.
+struct ConnectAttempt {
     const phx::server::Endpoint* endpoint = nullptr;
     protocol::Vsn vsn = protocol::Vsn::v1;
-    std::string params = {};     ///< a JSON object of strings
+    std::string params = {}; ///< a JSON object of strings
+    std::string token = {};  ///< empty: none, or nobody verifies it
+};
+
+/// A WebSocket handshake that is in order, and whose version is spoken.
+struct UpgradeRequest : ConnectAttempt {
     std::string accept_key = {}; ///< for Sec-WebSocket-Accept
     bool phoenix_subprotocol = false;
 };
 
-using Routed = std::variant<HttpAnswer, UpgradeRequest>;
+/// What the server answers itself, beside WebSockets.
+enum class Service : std::uint8_t {
+    status_page,
+    ready,
+    metrics,
+    broadcast,     ///< Supabase's batch
+    broadcast_one, ///< Supabase's single message
+    send,
+    connections,
+    topics,
+    disconnect,
+    long_poll,
+};
 
-/// What a request gets: pure but for the endpoints, which the result points to.
-Routed route(const HttpRequest&, const std::vector<phx::server::Endpoint>&);
+/// A request for a service, in order as far as its head says.
+struct ServiceRequest {
+    Service service = Service::ready;
+    std::string topic = {};      ///< broadcast_one
+    std::string event = {};      ///< likewise
+    ConnectAttempt attempt = {}; ///< long_poll: what a new session would be
+};
+
+using Routed = std::variant<HttpAnswer, UpgradeRequest, ServiceRequest>;
+
+/// Whether the server verifies tokens itself; otherwise `apikey` and `token` are params like others.
+enum class TokenUse : std::uint8_t { none, verified };
+
+/// What a request gets: pure but for the options' endpoints, which the result points to.
+Routed route(const HttpRequest&, const phx::server::Options&, TokenUse);
+
+/// The first token that is there, in the order of Options::tokens; empty if there is none.
+std::string find_token(const HttpRequest&);
+
+/// What is added to any answer to a page of another origin, so that its browser lets it see the answer.
+std::string cors_headers(const HttpRequest&, const phx::server::Options&);
+
+/// How an upgrade is answered while the server drains.
+HttpAnswer draining_refusal(phx::server::Dialect);
 
 /// How a client that `authorize` refused is answered, in the manner of the endpoint's dialect.
 HttpAnswer refusal(const phx::server::ConnectAnswer&, phx::server::Dialect);

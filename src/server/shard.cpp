@@ -1,5 +1,6 @@
 #include "src/server/shard.hpp"
 
+#include "protocol/auth/refusal_text.hpp"
 #include "protocol/wire/utf8.hpp"
 #include "src/loop/random.hpp"
 
@@ -20,10 +21,6 @@ using namespace protocol::server;
 using protocol::FrameOpcode;
 using protocol::Opcode;
 
-FrameOpcode frame_opcode(Opcode opcode) noexcept {
-    return opcode == Opcode::text ? FrameOpcode::text : FrameOpcode::binary;
-}
-
 protocol::server::Dialect machine_dialect(phx::server::Dialect dialect) noexcept {
     return dialect == phx::server::Dialect::phoenix ? Dialect::phoenix : Dialect::supabase;
 }
@@ -42,7 +39,14 @@ ServerConfig machine_config(LoopCore& loop, const phx::server::Options& options)
     config.hash_seed = seeds[1]; // presence refs publish the other one
     config.node = hex(static_cast<std::uint32_t>(seeds[2]));
     config.realtime = options.realtime;
+    config.verifies_tokens = true;
     config.max_channels_per_session = options.max_channels_per_connection;
+    config.private_only = options.private_only;
+    config.policies = options.policies;
+    config.rates = options.rates;
+    config.history = options.history;
+    config.max_history_bytes = options.max_history_bytes;
+    config.max_broadcast_bytes = options.max_broadcast_bytes;
     for (const phx::server::Endpoint& endpoint : options.endpoints) {
         config.limits.max_frame_bytes = std::max(config.limits.max_frame_bytes, endpoint.max_message_bytes);
     }
@@ -61,18 +65,35 @@ std::vector<phx::server::Handlers> add_patterns(ServerMachine& machine, Patterns
 
 } // namespace
 
+phx::server::Stats Counters::read() const noexcept {
+    const auto relaxed = std::memory_order_relaxed;
+    phx::server::Stats stats;
+    stats.connections = connections.load(relaxed);
+    stats.topics = topics.load(relaxed);
+    stats.channels = channels.load(relaxed);
+    stats.frames_in = frames_in.load(relaxed);
+    stats.frames_out = frames_out.load(relaxed);
+    stats.frames_dropped = frames_dropped.load(relaxed);
+    stats.slow_consumers = slow_consumers.load(relaxed);
+    stats.late_responses = late_responses.load(relaxed);
+    return stats;
+}
+
 Shard::Shard(LoopCore& loop, const phx::server::Options& options, Patterns patterns,
-             std::shared_ptr<Counters> counters)
-    : loop_(loop), options_(options), counters_(std::move(counters)), machine_(machine_config(loop, options)),
-      handlers_(add_patterns(machine_, std::move(patterns))), timer_(loop, [this] { tick(); }) {
+             std::shared_ptr<const TokenSlot> tokens, std::shared_ptr<Counters> counters)
+    : loop_(loop), options_(options), tokens_(std::move(tokens)), counters_(std::move(counters)),
+      machine_(machine_config(loop, options)), handlers_(add_patterns(machine_, std::move(patterns))),
+      timer_(loop, [this] { tick(); }) {
+    tell_unix_time();
     deadlines_.set_duration(DeadlineKind::request, options.timeouts.request);
     deadlines_.set_duration(DeadlineKind::write, options.timeouts.write);
     deadlines_.set_duration(DeadlineKind::close, options.timeouts.close);
+    deadlines_.set_duration(DeadlineKind::poll, options.timeouts.poll);
 }
 
 Shard::Shard(LoopCore& loop, const phx::server::Options& options, Patterns patterns, ListeningSocket socket,
-             std::shared_ptr<Counters> counters)
-    : Shard(loop, options, std::move(patterns), std::move(counters)) {
+             std::shared_ptr<const TokenSlot> tokens, std::shared_ptr<Counters> counters)
+    : Shard(loop, options, std::move(patterns), std::move(tokens), std::move(counters)) {
     vhost_ = create_server_vhost(loop.lws());
     if (!vhost_)
         throw std::system_error(std::make_error_code(std::errc::not_enough_memory), "libwebsockets vhost");
@@ -92,7 +113,9 @@ Connection& Shard::add_connection(std::string peer) {
 }
 
 void Shard::accept(int descriptor, std::string peer) {
-    if (!add_connection(std::move(peer)).adopt(vhost_, descriptor)) connections_.pop_back();
+    Connection& connection = add_connection(std::move(peer));
+    if (tls_) connection.secure(tls_);
+    if (!connection.adopt(vhost_, descriptor)) connections_.pop_back();
 }
 
 void Shard::accept(std::unique_ptr<VirtualStream> stream, std::string peer) {
@@ -108,18 +131,46 @@ void Shard::remove(Connection& connection) {
     if (stop_deadline_ && connections_.empty()) loop_.remove_member(*this);
 }
 
-Connection* Shard::find(SessionId session) const noexcept {
+void Shard::remove(PollingClient& client) { polling_.erase(client.token()); }
+
+Transport* Shard::find(SessionId session) const noexcept {
     const std::size_t index = slot(session);
-    Connection* const connection = index < by_slot_.size() ? by_slot_[index] : nullptr;
-    return connection && connection->session() == session ? connection : nullptr;
+    Transport* const transport = index < by_slot_.size() ? by_slot_[index] : nullptr;
+    return transport && transport->session() == session ? transport : nullptr;
 }
 
-void Shard::set_deadline(Connection& connection, DeadlineKind kind) {
-    deadlines_.set(connection, kind, loop_.now());
+void Shard::set_deadline(Deadline& deadline, DeadlineKind kind) {
+    deadlines_.set(deadline, kind, loop_.now());
     arm_timer();
 }
 
-phx::server::ConnectAnswer Shard::judge(const phx::server::ConnectRequest& request) noexcept {
+phx::server::ConnectAnswer Shard::judge(const ConnectAttempt& request, const std::string& peer) {
+    phx::server::Identity identity;
+    if (const auto verifier = tokens_->get()) {
+        auto verdict = verifier->verify(request.token, loop_.wall_clock());
+        if (const auto* const refusal = std::get_if<phx::server::TokenRefusal>(&verdict))
+            return refuse_token(*refusal, request.endpoint->dialect, peer);
+        identity = std::get<phx::server::Identity>(std::move(verdict));
+    }
+    auto answer = ask_user({*request.endpoint, request.params, peer, identity});
+    if (answer.identity == phx::server::Identity{}) answer.identity = std::move(identity);
+    return answer;
+}
+
+phx::server::ConnectAnswer Shard::refuse_token(const phx::server::TokenRefusal& refusal,
+                                               phx::server::Dialect dialect, const std::string& peer) {
+    report(fail(Errc::bad_auth, "a connect from " + peer + " is refused: " + describe(refusal), Origin::peer)
+               .error);
+    phx::server::ConnectAnswer answer;
+    answer.http_status = protocol::auth::phoenix_connect_status;
+    if (dialect == phx::server::Dialect::phoenix) return answer;
+    auto supabase = protocol::auth::supabase_connect_refusal(refusal);
+    answer.http_status = supabase.status;
+    answer.body = std::move(supabase.text);
+    return answer;
+}
+
+phx::server::ConnectAnswer Shard::ask_user(const phx::server::ConnectRequest& request) noexcept {
     phx::server::ConnectAnswer answer;
     if (!options_.authorize) return answer;
     try {
@@ -142,54 +193,60 @@ phx::server::ConnectAnswer Shard::judge(const phx::server::ConnectRequest& reque
 
 // ---- from connections to the machine
 
-void Shard::open_session(Connection& connection, UpgradeRequest request, phx::server::ConnectAnswer judged) {
+void Shard::open_session(Transport& transport, ConnectAttempt attempt, const std::string& peer,
+                         phx::server::ConnectAnswer judged) {
     SessionConfig config;
-    config.vsn = request.vsn;
-    config.dialect = machine_dialect(request.endpoint->dialect);
-    config.idle_timeout = request.endpoint->idle_timeout;
+    config.vsn = attempt.vsn;
+    config.dialect = machine_dialect(attempt.endpoint->dialect);
+    config.idle_timeout = attempt.endpoint->idle_timeout;
     static_cast<phx::server::Identity&>(config.record) = std::move(judged.identity);
     config.record.socket_id = std::move(judged.socket_id);
-    config.record.params = std::move(request.params);
-    config.record.peer = connection.peer();
+    config.record.params = std::move(attempt.params);
+    config.record.peer = peer;
     config.record.connected_at = loop_.wall_clock();
-    if (const auto expires_at = config.record.expires_at) {
-        const auto left = std::chrono::duration_cast<protocol::Duration>(*expires_at - loop_.wall_clock());
-        config.token_expires_at = protocol::after(loop_.now(), left);
-    }
+    if (config.record.expires_at) config.token_expires_at = loop_time(*config.record.expires_at);
     const SessionId session = machine_.handle_open(loop_.now(), std::move(config));
     if (slot(session) >= by_slot_.size()) by_slot_.resize(slot(session) + std::size_t{1});
-    by_slot_[slot(session)] = &connection;
-    connection.start_session(session, machine_.connection(session));
+    by_slot_[slot(session)] = &transport;
+    transport.start_session(session, machine_.connection(session));
     pump();
 }
 
-void Shard::receive(Connection& connection, Opcode opcode, std::string_view payload) {
+void Shard::receive(Transport& transport, Opcode opcode, std::string_view payload) {
     counters_->frames_in.fetch_add(1, std::memory_order_relaxed);
-    machine_.handle_frame(loop_.now(), *connection.session(), opcode, payload);
+    machine_.handle_frame(loop_.now(), *transport.session(), opcode, payload);
     pump();
 }
 
-void Shard::note_activity(Connection& connection) {
-    if (!connection.session() || find(*connection.session()) != &connection) return;
-    later_.push_back({Later::What::activity, *connection.session()});
+void Shard::note_activity(Transport& transport) {
+    if (!transport.session() || find(*transport.session()) != &transport) return;
+    later_.push_back({Later::What::activity, *transport.session()});
     pump();
 }
 
-void Shard::end_session(Connection& connection) {
-    if (!connection.session() || find(*connection.session()) != &connection || connection.session_has_ended())
+void Shard::end_session(Transport& transport) {
+    if (!transport.session() || find(*transport.session()) != &transport || transport.session_has_ended())
         return;
-    connection.note_session_end();
-    later_.push_back({Later::What::closed, *connection.session()});
+    transport.note_session_end();
+    later_.push_back({Later::What::closed, *transport.session()});
     pump();
 }
 
-void Shard::broadcast(std::string_view topic, std::string_view event, phx::server::PayloadView payload) {
-    machine_.broadcast(loop_.now(), topic, event, payload);
+std::vector<PollingClient*> Shard::polling_clients() const {
+    std::vector<PollingClient*> clients;
+    for (const auto& [token, client] : polling_) clients.push_back(client.get());
+    return clients;
+}
+
+void Shard::emit_change(phx::server::Change change) {
+    if (auto emitted = machine_.emit_change(loop_.now(), std::move(change)); !emitted)
+        report(emitted.error());
     pump();
 }
 
 void Shard::close_all(std::uint16_t code, std::string_view reason) {
     for (const auto& connection : connections_) connection->close(code, reason);
+    for (PollingClient* const client : polling_clients()) client->close(code, reason);
 }
 
 void Shard::pump() {
@@ -205,6 +262,7 @@ void Shard::pump() {
         carry_out_later(next);
     }
     is_pumping_ = false;
+    if (machine_.sessions() == 0 || machine_.has_cut_off()) finish_drain(!machine_.has_cut_off());
     publish_sizes();
     arm_timer();
 }
@@ -215,7 +273,8 @@ void Shard::carry_out_later(Later next) {
     while (auto output = machine_.poll()) { // on_close handlers still see the connection
         std::visit([this](const auto& item) { on(item); }, *output);
     }
-    by_slot_[slot(next.session)] = nullptr;
+    Transport* const transport = std::exchange(by_slot_[slot(next.session)], nullptr);
+    if (transport) transport->session_over();
 }
 
 void Shard::publish_sizes() noexcept {
@@ -236,17 +295,29 @@ void Shard::arm_timer() {
 
 void Shard::tick() {
     const protocol::TimePoint now = loop_.now();
-    while (Deadline* const passed = deadlines_.pop(now)) static_cast<Connection*>(passed)->handle_deadline();
+    while (Deadline* const passed = deadlines_.pop(now)) passed->handle_deadline();
     if (stop_deadline_ && *stop_deadline_ <= now) {
         stop_deadline_ = protocol::TimePoint::max(); // said once; it still means that we are stopping
         for (const auto& connection : connections_) connection->kill();
     }
+    tell_unix_time(); // clocks are set
     machine_.handle_timeout(now);
     pump();
 }
 
+protocol::TimePoint Shard::loop_time(std::chrono::system_clock::time_point time) const noexcept {
+    const auto left = std::chrono::duration_cast<protocol::Duration>(time - loop_.wall_clock());
+    return protocol::after(loop_.now(), left);
+}
+
+void Shard::tell_unix_time() {
+    const auto since_1970 = loop_.wall_clock().time_since_epoch();
+    machine_.set_unix_time(loop_.now(), std::chrono::duration_cast<std::chrono::microseconds>(since_1970));
+}
+
 void Shard::loop_stopping() {
     acceptor_.reset();
+    finish_drain(machine_.sessions() == 0);
     stop_deadline_ = loop_.now() + options_.timeouts.stop;
     machine_.close_all(loop_.now());
     pump();
@@ -257,36 +328,38 @@ void Shard::loop_stopping() {
 // ---- orders of the machine
 
 void Shard::on(const act::Send& send) {
-    Connection* const connection = find(send.session);
-    if (!connection) return;
+    Transport* const transport = find(send.session);
+    if (!transport) return;
     counters_->frames_out.fetch_add(1, std::memory_order_relaxed);
-    connection->send(frame_opcode(send.opcode), send.data);
+    transport->send(send.opcode, send.data);
 }
 
 void Shard::on(const act::Fanout& fanout) {
     fanout_frame_.clear();
-    protocol::append_frame(fanout_frame_, frame_opcode(fanout.opcode), fanout.data);
+    const bool is_text = fanout.opcode == Opcode::text;
+    protocol::append_frame(fanout_frame_, is_text ? FrameOpcode::text : FrameOpcode::binary, fanout.data);
     for (const SessionId session : fanout.sessions) {
-        if (Connection* const connection = find(session)) connection->send_frame(fanout_frame_);
+        if (Transport* const transport = find(session))
+            transport->send_shared(fanout_frame_, fanout.opcode, fanout.data);
     }
     counters_->frames_out.fetch_add(fanout.sessions.size(), std::memory_order_relaxed);
 }
 
 void Shard::on(const act::Close& order) {
-    Connection* const connection = find(order.session);
-    if (!connection) return;
+    Transport* const transport = find(order.session);
+    if (!transport) return;
     const bool is_sendable = protocol::is_close_code(order.code); // it may be a handler's
-    connection->close(is_sendable ? order.code : std::uint16_t{1011},
-                      protocol::is_utf8(order.reason) ? std::string_view(order.reason) : std::string_view{});
+    transport->close(is_sendable ? order.code : std::uint16_t{1011},
+                     protocol::is_utf8(order.reason) ? std::string_view(order.reason) : std::string_view{});
 }
 
 void Shard::on(const act::CloseIfIdle& order) {
-    Connection* const connection = find(order.session);
-    if (!connection) return;
-    if (connection->last_receive() > order.since) {
+    Transport* const transport = find(order.session);
+    if (!transport) return;
+    if (transport->last_receive() > order.since) {
         later_.push_back({Later::What::activity, order.session});
     } else {
-        connection->close(order.code, {});
+        transport->close(order.code, {});
     }
 }
 
@@ -303,13 +376,36 @@ void Shard::report_broken_frame(const protocol::WebSocketEvent& event) {
     report(protocol::websocket_error(event.code, event.payload));
 }
 
-void Shard::count_slow_consumer(const Connection& connection) {
+void Shard::report_tls_failure(const Connection& connection, std::string_view reason) {
+    report(fail(Errc::tls_failed,
+                "TLS with " + connection.peer() + " failed: " +
+                    (reason.empty() ? std::string("the client closed the connection") : std::string(reason)),
+                Origin::peer)
+               .error);
+}
+
+void Shard::count_slow_consumer(const Transport& transport, std::size_t pending_bytes) {
     counters_->slow_consumers.fetch_add(1, std::memory_order_relaxed);
     report(fail(Errc::buffer_full,
-                "connection " + connection.record()->id + " of " + connection.peer() +
-                    " reads too slowly: " + std::to_string(connection.pending_bytes()) +
+                "connection " + transport.record()->id + " of " + transport.record()->peer +
+                    " reads too slowly: " + std::to_string(pending_bytes) +
                     " bytes wait for it, it is closed with 1013; see Options::max_pending_bytes",
                 Origin::peer)
+               .error);
+}
+
+void Shard::report_bad_post(const Transport& transport) {
+    counters_->frames_dropped.fetch_add(1, std::memory_order_relaxed);
+    report(fail(Errc::malformed_frame,
+                "connection " + transport.record()->id + " of " + transport.record()->peer +
+                    " posted what is neither JSON nor base64; its session is over",
+                Origin::peer)
+               .error);
+}
+
+void Shard::report_unpollable(const Transport& transport) {
+    report(fail(Errc::unknown_kind, "a binary message for connection " + transport.record()->id +
+                                        ", which polls, is lost: long poll carries text")
                .error);
 }
 

@@ -8,14 +8,18 @@
 #include "src/server/connection.hpp"
 #include "src/server/deadlines.hpp"
 #include "src/server/listener.hpp"
+#include "src/server/polling_client.hpp"
+#include "src/server/token_slot.hpp"
 
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -30,6 +34,9 @@ struct Counters {
     std::atomic<std::uint64_t> frames_out{0};
     std::atomic<std::uint64_t> frames_dropped{0};
     std::atomic<std::uint64_t> slow_consumers{0};
+    std::atomic<std::uint64_t> late_responses{0};
+
+    phx::server::Stats read() const noexcept;
 };
 
 using Patterns = std::vector<std::pair<std::string, phx::server::Handlers>>;
@@ -41,13 +48,32 @@ using Patterns = std::vector<std::pair<std::string, phx::server::Handlers>>;
 class PHX_API Shard final : public LoopMember {
 public:
     /// Throws std::system_error.
-    Shard(LoopCore&, const phx::server::Options&, Patterns, ListeningSocket, std::shared_ptr<Counters>);
+    Shard(LoopCore&, const phx::server::Options&, Patterns, ListeningSocket, std::shared_ptr<const TokenSlot>,
+          std::shared_ptr<Counters>);
     /// Without a listener: connections come by accept().
-    Shard(LoopCore&, const phx::server::Options&, Patterns, std::shared_ptr<Counters>);
+    Shard(LoopCore&, const phx::server::Options&, Patterns, std::shared_ptr<const TokenSlot>,
+          std::shared_ptr<Counters>);
     ~Shard() override;
 
     void accept(std::unique_ptr<VirtualStream>, std::string peer);
+    /// Of connections from now on; null: plain ones.
+    void set_tls(TlsContext context) { tls_ = std::move(context); }
+    void set_allowed_origins(std::vector<std::string> origins) {
+        options_.allowed_origins = std::move(origins);
+    }
     void broadcast(std::string_view topic, std::string_view event, phx::server::PayloadView);
+    /// Not inside a handler, whose views it would end.
+    void send(const phx::server::Route&, std::string_view event, phx::server::PayloadView,
+              const std::function<void(std::size_t)>& on_delivered);
+    void disconnect(const phx::server::Route&, std::uint16_t code);
+    using AnswerHandler = std::function<void(const Result<phx::server::Payload>&)>;
+    void request(const phx::server::ClientRequest&, AnswerHandler);
+    void notify(const phx::server::ClientRequest&);
+    /// `done(true)` when every session was closed in order, `done(false)` when the rest was cut off.
+    void drain(protocol::Duration spread, protocol::Duration timeout, Function<void(bool)> done);
+    bool is_draining() const noexcept { return machine_.is_draining(); }
+    const protocol::server::ServerMachine& machine() const noexcept { return machine_; }
+    void emit_change(phx::server::Change); // a valid one
     /// Closes every WebSocket.
     void close_all(std::uint16_t code, std::string_view reason);
     /// Closes every WebSocket with 1012; waits for their answers no longer than Timeouts::stop.
@@ -58,19 +84,47 @@ public:
     BufferPool& buffers() noexcept { return buffers_; }
     const phx::server::Options& options() const noexcept { return options_; }
     protocol::FrameWriter& close_writer() noexcept { return close_writer_; }
-    void set_deadline(Connection&, DeadlineKind);
-    phx::server::ConnectAnswer judge(const phx::server::ConnectRequest&) noexcept;
-    void open_session(Connection&, UpgradeRequest, phx::server::ConnectAnswer);
-    void receive(Connection&, protocol::Opcode, std::string_view payload);
-    void note_activity(Connection&);
+    void set_deadline(Deadline&, DeadlineKind);
+    /// Whether tokens are verified, and so taken out of the params.
+    TokenUse token_use() const { return tokens_->get() ? TokenUse::verified : TokenUse::none; }
+    phx::server::ConnectAnswer judge(const ConnectAttempt&, const std::string& peer);
+    void open_session(Transport&, ConnectAttempt, const std::string& peer, phx::server::ConnectAnswer);
+    void receive(Transport&, protocol::Opcode, std::string_view payload);
+    void note_activity(Transport&);
     /// Once per session; its members end before the next output, or before this returns.
-    void end_session(Connection&);
+    void end_session(Transport&);
+    void serve(const ServiceRequest&, const std::shared_ptr<HttpExchange>&);
     void report_broken_frame(const protocol::WebSocketEvent&);
-    void count_slow_consumer(const Connection&);
-    /// Destroys it.
+    void report_tls_failure(const Connection&, std::string_view reason);
+    void count_slow_consumer(const Transport&, std::size_t pending_bytes);
+    void report_bad_post(const Transport&);
+    /// Long poll carries text alone.
+    void report_unpollable(const Transport&);
+    /// These destroy it.
     void remove(Connection&);
+    void remove(PollingClient&);
 
 private:
+    // the HTTP API
+    /// Who asks. Without an identity it may do everything.
+    struct Caller {
+        std::optional<phx::server::Identity> identity = {};
+        const phx::server::Identity* rights() const noexcept { return identity ? &*identity : nullptr; }
+    };
+    /// Why the caller is refused.
+    std::optional<HttpAnswer> judge_caller(Service, const HttpExchange&, Caller&);
+    HttpAnswer serve(const ServiceRequest&, const HttpExchange&, const Caller&);
+    HttpAnswer serve_status_page();
+    HttpAnswer serve_broadcast(const HttpExchange&, const Caller&);
+    HttpAnswer serve_broadcast_one(const ServiceRequest&, const HttpExchange&, const Caller&);
+    HttpAnswer serve_send(const HttpExchange&);
+    HttpAnswer serve_disconnect(const HttpExchange&);
+    HttpAnswer serve_connections(const HttpExchange&);
+    HttpAnswer serve_topics(const HttpExchange&);
+    void serve_poll(const ConnectAttempt&, const std::shared_ptr<HttpExchange>&);
+    HttpAnswer open_poll(const ConnectAttempt&, const HttpExchange&);
+    std::shared_ptr<PollingClient> find_poll(const HttpRequest&) const;
+
     struct Later {
         enum class What : std::uint8_t { activity, closed } what;
         protocol::server::SessionId session;
@@ -78,13 +132,24 @@ private:
 
     void accept(int descriptor, std::string peer);
     Connection& add_connection(std::string peer);
-    Connection* find(protocol::server::SessionId) const noexcept;
+    Transport* find(protocol::server::SessionId) const noexcept;
+    /// Each may be closed, which removes it.
+    std::vector<PollingClient*> polling_clients() const;
     void pump();
     void carry_out_later(Later);
     void tick();
+    void tell_unix_time();
+    protocol::TimePoint loop_time(std::chrono::system_clock::time_point) const noexcept;
+    protocol::server::TokenVerdict judge_token(protocol::server::MemberId, std::string_view token);
     void arm_timer();
     void publish_sizes() noexcept;
+    void finish_drain(bool is_in_order);
     void report(const Error&) noexcept;
+    /// Calls what a user gave; what it throws is reported.
+    template <class Callback> void call_back(const char* name, Callback&&) noexcept;
+    phx::server::ConnectAnswer refuse_token(const phx::server::TokenRefusal&, phx::server::Dialect,
+                                            const std::string& peer);
+    phx::server::ConnectAnswer ask_user(const phx::server::ConnectRequest&) noexcept;
 
     // orders and questions of the machine
     void on(const protocol::server::act::Send&);
@@ -95,7 +160,11 @@ private:
     void on(const protocol::server::event::MessageIn&);
     void on(const protocol::server::event::MessageOut&);
     void on(const protocol::server::event::InfoDue&);
+    void on(const protocol::server::event::ResponseIn&);
+    void on(const protocol::server::event::RequestFinished&);
+    void on(const protocol::server::event::LateResponse&);
     void on(const protocol::server::event::Ended&);
+    void on(const protocol::server::event::TokenAsked&);
     void on(const protocol::server::event::FrameDropped&);
 
     /// Calls `handler(context, handlers)` for a member. False if the member is gone or the handler threw,
@@ -107,7 +176,8 @@ private:
                      const char* name, Handler&&);
 
     LoopCore& loop_;
-    const phx::server::Options& options_;
+    phx::server::Options options_; // its own: the allowed origins change while it runs
+    const std::shared_ptr<const TokenSlot> tokens_;
     const std::shared_ptr<Counters> counters_;
     protocol::server::ServerMachine machine_;
     const std::vector<phx::server::Handlers> handlers_; // by PatternId, see add_patterns()
@@ -116,11 +186,16 @@ private:
     Deadlines deadlines_;
     LoopTimer timer_;
     lws_vhost* vhost_ = nullptr;
+    TlsContext tls_;
     std::optional<Acceptor> acceptor_;
     std::vector<std::unique_ptr<Connection>> connections_;
-    std::vector<Connection*> by_slot_;
+    /// By token. Shared with the request at hand, in which a session may end.
+    std::unordered_map<std::string, std::shared_ptr<PollingClient>> polling_;
+    std::vector<Transport*> by_slot_;
     std::vector<Later> later_;
+    std::unordered_map<protocol::server::RequestId, AnswerHandler> requests_; // that have not finished
     std::string fanout_frame_;
+    std::vector<Function<void(bool)>> drains_; // that wait for the end of the drain
     std::optional<protocol::TimePoint> stop_deadline_;
     bool is_pumping_ = false;
 };

@@ -1,4 +1,5 @@
 #include "phx/protocol/codec.hpp"
+#include "protocol/auth/refusal_text.hpp"
 #include "protocol/wire/utf8.hpp"
 #include "src/server/shard.hpp"
 
@@ -26,10 +27,10 @@ std::string quoted(std::string_view text) {
 template <class Handler>
 bool Shard::run_handler(MemberId id, PatternId pattern, const char* name, Handler&& handler) {
     const auto member = machine_.member(id);
-    const Connection* const connection = member ? find(member->session) : nullptr;
-    if (!connection) return false;
-    const phx::server::Context context{
-        *connection->record(), member->topic, member->params, member->state, {}, member->join_ref};
+    const Transport* const transport = member ? find(member->session) : nullptr;
+    if (!transport) return false;
+    const phx::server::Context context{*transport->record(), member->topic, member->params, member->state, {},
+                                       member->join_ref};
     std::string what;
     try {
         handler(context, handlers_[static_cast<std::size_t>(pattern)]);
@@ -73,7 +74,8 @@ void Shard::on(const event::JoinAsked& asked) {
 
 void Shard::on(const event::MessageIn& message) {
     run_actions(message.member, message.pattern, message.reply_to, "handle_in",
-                [&](const phx::server::Context& context, const phx::server::Handlers& handlers) {
+                [&](phx::server::Context context, const phx::server::Handlers& handlers) {
+                    context.user_event = message.user_event;
                     if (!handlers.handle_in) throw std::logic_error("the channel has no handle_in");
                     return handlers.handle_in(context, message.event, message.payload);
                 });
@@ -92,6 +94,41 @@ void Shard::on(const event::InfoDue& due) {
                     return handlers.handle_info ? handlers.handle_info(context, due.info)
                                                 : phx::server::Actions{};
                 });
+}
+
+void Shard::on(const event::ResponseIn& response) {
+    run_actions(response.member, response.pattern, {}, "handle_response",
+                [&](const phx::server::Context& context, const phx::server::Handlers& handlers) {
+                    return handlers.handle_response
+                               ? handlers.handle_response(context, response.tag, *response.answer)
+                               : phx::server::Actions{};
+                });
+}
+
+/// Where nobody verifies tokens, a channel's means nothing: who the connection is decides.
+TokenVerdict Shard::judge_token(MemberId id, std::string_view token) {
+    TokenVerdict answer;
+    const auto verifier = tokens_->get();
+    if (!verifier) {
+        const auto member = machine_.member(id);
+        const Transport* const transport = member ? find(member->session) : nullptr;
+        if (transport) answer.identity = transport->record();
+        return answer;
+    }
+    auto verdict = verifier->verify(token, loop_.wall_clock());
+    if (auto* const refusal = std::get_if<phx::server::TokenRefusal>(&verdict)) {
+        answer.join_reason = protocol::auth::supabase_join_reason(*refusal);
+        answer.system_message = protocol::auth::supabase_system_message(*refusal);
+        return answer;
+    }
+    auto identity = std::get<phx::server::Identity>(std::move(verdict));
+    if (identity.expires_at) answer.expires_at = loop_time(*identity.expires_at);
+    answer.identity = std::make_shared<const phx::server::Identity>(std::move(identity));
+    return answer;
+}
+
+void Shard::on(const event::TokenAsked& asked) {
+    machine_.answer_token(loop_.now(), asked.member, judge_token(asked.member, asked.token));
 }
 
 void Shard::on(const event::Ended& ended) {

@@ -14,7 +14,7 @@ using protocol::Opcode;
 
 Peer::State::State(System& system, const std::vector<server::Endpoint>& endpoints,
                    std::unique_ptr<Stream> stream)
-    : system_(system), endpoints_(endpoints), stream_(std::move(stream)) {}
+    : system_(system), options_{.endpoints = endpoints}, stream_(std::move(stream)) {}
 
 void Peer::State::start(Script script) {
     script_ = std::move(script);
@@ -59,9 +59,11 @@ void Peer::State::take_request() {
         }
         return answer(refused);
     }
-    shell::Routed routed = shell::route(request, endpoints_);
+    shell::Routed routed = shell::route(request, options_, shell::TokenUse::none);
     if (const auto* const other = std::get_if<shell::HttpAnswer>(&routed)) return answer(*other);
-    const auto& upgrade = std::get<shell::UpgradeRequest>(routed);
+    const auto* const wanted = std::get_if<shell::UpgradeRequest>(&routed);
+    if (!wanted) return answer(shell::HttpAnswer::error(404, "a script serves WebSockets alone"));
+    const auto& upgrade = *wanted;
     vsn_ = upgrade.vsn;
     std::string out;
     shell::append_upgrade_answer(out, upgrade);

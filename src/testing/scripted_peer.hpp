@@ -45,7 +45,7 @@ private:
     void settle();
 
     System& system_;
-    const std::vector<server::Endpoint>& endpoints_;
+    const server::Options options_; // of them its endpoints alone
     std::unique_ptr<Stream> stream_;
     Script script_;
     std::optional<Refusal> refusal_;

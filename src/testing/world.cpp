@@ -1,6 +1,7 @@
 #include "phx/testing.hpp"
 
 #include "src/loop/loop_core.hpp"
+#include "src/server/prepared_handlers.hpp"
 #include "src/server/shard.hpp"
 #include "src/testing/scripted_peer.hpp"
 #include "src/testing/system.hpp"
@@ -17,11 +18,22 @@ using protocol::Direction;
 
 // ---- the server
 
+namespace {
+
+std::shared_ptr<const shell::TokenSlot> token_slot(const server::Options& options) {
+    auto slot = std::make_shared<shell::TokenSlot>();
+    if (options.tokens) slot->set(*options.tokens).value();
+    return slot;
+}
+
+} // namespace
+
 struct Server::Impl {
     System& system;
     shell::LoopCore& loop;
     const server::Options options;
     const std::shared_ptr<shell::Counters> counters = std::make_shared<shell::Counters>();
+    const std::shared_ptr<const shell::TokenSlot> tokens = token_slot(options);
     shell::Patterns patterns = {};
     std::weak_ptr<shell::Shard> shard = {}; // the loop owns it
     bool is_up = true;
@@ -54,7 +66,7 @@ struct Server::Impl {
 
     shell::Shard& running_shard() {
         if (const auto running = shard.lock()) return *running;
-        const auto started = std::make_shared<shell::Shard>(loop, options, patterns, counters);
+        const auto started = std::make_shared<shell::Shard>(loop, options, patterns, tokens, counters);
         loop.add_member(started);
         shard = started;
         return *started;
@@ -83,8 +95,7 @@ struct Server::Impl {
 
 void Server::channel(std::string pattern, server::Handlers handlers) {
     if (!impl_.shard.expired()) throw std::logic_error("channel(): the server runs; stop() it first");
-    if (!handlers.intercepts.empty() && !handlers.handle_out)
-        throw std::invalid_argument("channel(\"" + pattern + "\"): intercepts need a handle_out");
+    handlers = shell::prepared(pattern, std::move(handlers));
     impl_.patterns.emplace_back(std::move(pattern), std::move(handlers));
 }
 
@@ -95,6 +106,40 @@ void Server::broadcast(std::string topic, std::string event, server::Payload pay
         });
 }
 
+server::Delivery Server::send(server::Route route, std::string event, server::Payload payload,
+                              std::function<void(std::size_t)> on_delivered) {
+    if (auto valid = protocol::server::check_message(event, payload); !valid) return {.why = valid.error()};
+    impl_.run([impl = &impl_, route = std::move(route), event = std::move(event),
+               payload = std::move(payload), on_delivered = std::move(on_delivered)] {
+        if (const auto shard = impl->shard.lock()) shard->send(route, event, payload, on_delivered);
+    });
+    return {.accepted = true};
+}
+
+void Server::request(server::ClientRequest request,
+                     std::function<void(const Result<server::Payload>&)> done) {
+    impl_.run([impl = &impl_, request = std::move(request), done = std::move(done)]() mutable {
+        if (const auto shard = impl->shard.lock()) return shard->request(request, std::move(done));
+        done(fail(Errc::socket_closed, "the server does not run"));
+    });
+}
+
+std::vector<std::shared_ptr<const server::Connection>> Server::connections(const server::Route& route) const {
+    std::vector<std::shared_ptr<const server::Connection>> found;
+    impl_.loop.call([&] {
+        if (const auto shard = impl_.shard.lock()) found = shard->machine().connections(route);
+    });
+    return found;
+}
+
+Result<void> Server::emit_change(server::Change change) {
+    if (auto checked = protocol::server::check(change); !checked) return checked;
+    impl_.run([impl = &impl_, change = std::move(change)]() mutable {
+        if (const auto shard = impl->shard.lock()) shard->emit_change(std::move(change));
+    });
+    return {};
+}
+
 void Server::disconnect_all(std::uint16_t code, std::string reason) {
     impl_.run([impl = &impl_, code, reason = std::move(reason)] {
         impl->close_peers(code, reason);
@@ -102,6 +147,10 @@ void Server::disconnect_all(std::uint16_t code, std::string reason) {
     });
 }
 
+void Server::drain(Millis spread, Millis timeout) {
+    impl_.run(
+        [impl = &impl_, spread, timeout] { impl->running_shard().drain(spread, timeout, [](bool) {}); });
+}
 void Server::stop() {
     impl_.run([impl = &impl_] { impl->stop(); });
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <fstream>
 #include <stdexcept>
+#include <utility>
 
 namespace phx::conformance {
 
@@ -96,7 +97,11 @@ json event_of(const Step& step) {
     const json& line = step.line;
     if (step.kind == "frame") {
         const std::string opcode = line.at("opcode").get<std::string>();
-        if (opcode == "text") return {{"text", json::parse(payload_of(step))}};
+        if (opcode == "text") {
+            json value = json::parse(payload_of(step), nullptr, false);
+            return value.is_discarded() ? json{{"no json", payload_of(step)}}
+                                        : json{{"text", std::move(value)}};
+        }
         return {{opcode, line.at("hex")}};
     }
     if (step.kind == "close") return {{"close", line.at("code")}, {"reason", line.value("reason", "")}};

@@ -16,18 +16,16 @@ public:
         phx::server::Handlers room;
         room.join = [](const phx::server::Context&, phx::server::PayloadView) {
             auto answer = phx::server::JoinAnswer::ok();
-            for (const char* request :
-                 {R"({"id":1,"method":"battery"})", R"({"id":2,"method":"square","params":12})",
-                  R"({"id":3,"method":"reboot","params":{"pin":"0000"}})",
-                  R"({"method":"print","params":"hello"})"}) // one-way
-                answer.then.push("rpc:request", request);
+            answer.then.request("battery", "battery")
+                .request("square", "square", "12")
+                .request("reboot", "reboot", R"({"pin":"0000"})")
+                .notify("print", R"("hello")"); // one-way
             return answer;
         };
-        room.handle_in = [](const phx::server::Context&, std::string_view event,
-                            phx::server::PayloadView payload) {
-            phx::server::Actions actions;
-            if (event == "rpc:response") actions.push("answered", payload);
-            return actions;
+        room.handle_response = [](const phx::server::Context&, std::string_view tag,
+                                  const phx::Result<phx::server::Payload>& answer) {
+            const phx::Json said = {{"to", tag}, {"answer", answer ? answer->data : answer.error().message}};
+            return phx::server::Actions().push("answered", said.dump());
         };
         server_.channel("room:*", room);
         url_ = "ws://127.0.0.1:" + std::to_string(server_.start().value()) + "/socket";

@@ -36,8 +36,18 @@ private:
     std::string_view rest_;
 };
 
+server::ServerConfig config() {
+    using phx::server::Requirement;
+    server::ServerConfig config;
+    config.verifies_tokens = true;
+    config.policies = {
+        {.topic = "realtime:*", .join = Requirement{}, .write = Requirement{}, .presence = Requirement{}}};
+    config.history = {phx::server::History{}};
+    return config;
+}
+
 struct Target {
-    server::ServerMachine machine{server::ServerConfig{}};
+    server::ServerMachine machine{config()};
     phx::protocol::TimePoint now{};
     std::vector<server::SessionId> sessions;
     std::uint64_t checksum = 0;
@@ -84,10 +94,24 @@ struct Target {
     void carry_out(const server::event::MessageOut& o) {
         machine.apply(now, o.member, {}, phx::server::Actions().push(o.event, o.payload));
     }
+    void carry_out(const server::event::ResponseIn& o) {
+        machine.apply(now, o.member, {}, phx::server::Actions().push(o.tag));
+    }
+    void carry_out(const server::event::RequestFinished& o) {
+        read(*o.answer ? (*o.answer)->data : o.answer->error().message);
+    }
+    void carry_out(const server::event::LateResponse& o) { checksum += slot(o.session); }
     void carry_out(const server::event::InfoDue& o) {
         machine.apply(now, o.member, {}, phx::server::Actions().push(o.info));
     }
     void carry_out(const server::event::Ended& o) { read(machine.member(o.member)->topic); }
+    void carry_out(const server::event::TokenAsked& o) {
+        read(o.token);
+        server::TokenVerdict verdict{nullptr, {}, "no", "no"};
+        if (o.token.size() % 3 != 0) verdict.identity = std::make_shared<const phx::server::Identity>();
+        if (o.token.size() % 2 == 0) verdict.expires_at = now + std::chrono::seconds(o.token.size());
+        machine.answer_token(now, o.member, std::move(verdict));
+    }
     void carry_out(const server::event::FrameDropped& o) { read(o.error.message); }
 
     void open(std::uint8_t flags) {
@@ -96,6 +120,26 @@ struct Target {
         config.dialect = flags & 2 ? server::Dialect::supabase : server::Dialect::phoenix;
         if (flags & 4) config.record.socket_id = "user";
         sessions.push_back(machine.handle_open(now, config));
+    }
+    void command(std::uint8_t what, Input& input) {
+        using phx::server::Route;
+        const std::string target = input.bytes();
+        const auto connection = machine.connection(sessions[what % sessions.size()]);
+        const std::string id = connection ? connection->id : target;
+        switch (what % 4) {
+        case 0: return machine.disconnect(now, "user");
+        case 1: machine.send(now, Route::topic(target), "news", {}); break;
+        case 2: machine.send(now, Route::connection(id), "news", phx::server::Payload::binary("x")); break;
+        default:
+            if (!machine.request(now, id, target, "method", {}, std::chrono::seconds(1))) ++checksum;
+        }
+    }
+
+    void change(Input& input) {
+        phx::server::Change change;
+        change.table = "t";
+        change.record = "{\"a\":\"" + input.bytes() + "\"}";
+        if (!machine.emit_change(now, std::move(change))) ++checksum; // such bytes are no JSON
     }
     void step(Input& input) {
         const std::uint8_t operation = input.byte(), operand = input.byte();
@@ -107,8 +151,12 @@ struct Target {
             now += std::chrono::milliseconds(100 * operand);
             machine.handle_timeout(now);
             break;
-        case 3: machine.broadcast(now, input.bytes(), "intercepted", {}); break;
-        case 4: machine.disconnect(now, "user"); break;
+        case 3:
+            machine.broadcast(now, input.bytes(), "intercepted", {});
+            drain();
+            change(input);
+            break;
+        case 4: command(operand, input); break;
         default: {
             const std::string frame = input.bytes();
             const std::vector<char> exact(frame.begin(), frame.end());

@@ -98,9 +98,13 @@ export class Program {
     stdout = '';
     stderr = '';
 
-    constructor(variable, args) {
+    constructor(variable, args, env = {}) {
         this.name = `${variable} ${args.join(' ')}`;
-        this.#child = spawn(program_path(variable), args, { stdio: ['pipe', 'pipe', 'pipe'] });
+        this.#child = spawn(program_path(variable), args, {
+            stdio: ['pipe', 'pipe', 'pipe'],
+            // Connections are closed at once when a server ends, not spread over its five seconds.
+            env: { PHX_SERVER_DRAIN_SPREAD: '50ms', ...process.env, ...env },
+        });
         for (const stream of ['stdout', 'stderr']) {
             this.#child[stream].setEncoding('utf8').on('data', (text) => {
                 this[stream] += text;
@@ -168,9 +172,9 @@ export class Program {
 export class Server {
     #program;
 
-    static async start(variable, { port = 0, args = [] } = {}) {
+    static async start(variable, { port = 0, args = [], env = {} } = {}) {
         const server = new Server();
-        server.#program = new Program(variable, ['--listen', `127.0.0.1:${port}`, ...args]);
+        server.#program = new Program(variable, ['--listen', `127.0.0.1:${port}`, ...args], env);
         const [, host, given] = await server.#program.printed(
             /listening on (?:\w+:\/\/)?([\w.[\]:]+):(\d+)/i, 'its ready line');
         server.host = `${host}:${given}`;
@@ -207,8 +211,8 @@ export const conformance = { variable: 'PHX_CONFORMANCE_SERVER', args: [] };
 export const realtime_server = { variable: 'PHX_REALTIME_SERVER', args: [] };
 export const phx_server = { variable: 'PHX_SERVER', args: ['--insecure-no-auth'] };
 
-export function start({ variable, args }, port = 0) {
-    return Server.start(variable, { port, args });
+export function start({ variable, args, env }, port = 0) {
+    return Server.start(variable, { port, args, env });
 }
 
 /** One server for all tests of a file; it must end with 0 after them. Read `.url(path)` inside a test. */

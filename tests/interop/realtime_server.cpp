@@ -1,5 +1,6 @@
 // phx-server with the little of Supabase's authorization that the suites need: a private channel of a topic
-// `secret...` is refused, and a topic `tokens...` broadcasts each token that it is given.
+// `secret...` is refused, and a topic `tokens...` broadcasts each token that it is given. Who joins the topic
+// `bell` or `bell_bytes` gets messages at its inbox.
 #include <phx/json.hpp>
 #include <phx/server/server.hpp>
 
@@ -55,6 +56,20 @@ Handlers tokens() {
     return handlers;
 }
 
+Handlers bell(phx::server::Server& server) {
+    Handlers handlers;
+    handlers.join = [&server](const Context& context, PayloadView) {
+        using phx::server::Payload;
+        using phx::server::Route;
+        const bool has_bytes = context.topic.ends_with("bytes");
+        server.send(Route::connection(context.connection.id), "ring",
+                    has_bytes ? Payload::binary("\x01\xff") : Payload(R"({"n":1})"));
+        server.send(Route::all(), "ring", "[2]");
+        return JoinAnswer::ok(R"({"postgres_changes":[]})");
+    };
+    return handlers;
+}
+
 } // namespace
 
 int main(int argc, char** argv) {
@@ -70,9 +85,12 @@ int main(int argc, char** argv) {
 
     phx::server::Options options;
     options.port = static_cast<std::uint16_t>(std::atoi(argv[2] + address.rfind(':') + 1));
+    const phx::server::Requirement nothing;
+    options.policies = {{.topic = "realtime:*", .join = nothing, .write = nothing, .presence = nothing}};
     phx::server::Server server(std::move(options));
     server.channel("realtime:secret*", secret());
     server.channel("realtime:tokens*", tokens());
+    server.channel("realtime:bell*", bell(server));
     const auto port = server.start();
     if (!port) {
         std::fprintf(stderr, "realtime_server: %s\n", port.error().message.c_str());

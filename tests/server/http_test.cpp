@@ -205,6 +205,32 @@ TEST(ServerUpgrade, AsksWhoMayConnectAndRefusesInTheDialectOfTheEndpoint) {
     EXPECT_EQ(server.errors()[0].code, Errc::handler_failed);
 }
 
+TEST(ServerUpgrade, AsksForTheOriginsOfTheMoment) {
+    TestServer server;
+    const auto status = [&] {
+        return upgrade_status(server.port(), WsClient::v2, "origin: https://app.example\r\n");
+    };
+    EXPECT_EQ(status(), 403);
+    EXPECT_EQ(server->set_allowed_origins({"*", "nonsense"}).error().code, Errc::invalid_argument);
+    EXPECT_EQ(status(), 403);
+    ASSERT_TRUE(server->set_allowed_origins({"https://app.example"}));
+    int last = 0;
+    for (int tries = 0; last != 101 && tries < 1000; ++tries) last = status(); // the order is posted
+    EXPECT_EQ(last, 101);
+    server->stop();
+    EXPECT_EQ(server->set_allowed_origins({}).error().code, Errc::invalid_argument);
+}
+
+TEST(ServerOptions, AreCheckedWithoutListening) {
+    EXPECT_TRUE(server::check({}));
+    server::Options options;
+    options.allowed_origins = {"nonsense"};
+    EXPECT_EQ(server::check(options).error().code, Errc::invalid_argument);
+    options = {};
+    options.tls = server::TlsCertificate{"/no/such/file"};
+    EXPECT_EQ(server::check(options).error().code, Errc::tls_failed);
+}
+
 TEST(ServerUpgrade, ReadsFramesThatCameWithTheUpgrade) {
     TestServer server;
     TcpClient tcp(server.port());

@@ -1,4 +1,4 @@
-#include "tests/support/process.hpp"
+#include "tests/support/server_program.hpp"
 #include "tests/support/test_server.hpp"
 #include "tools/phx-server/listen_address.hpp"
 
@@ -9,24 +9,14 @@
 namespace phx::test {
 namespace {
 
-std::uint16_t port_of(const std::string& ready_line) {
-    EXPECT_TRUE(ready_line.starts_with("listening on 127.0.0.1:")) << ready_line;
-    return static_cast<std::uint16_t>(std::stoi(ready_line.substr(ready_line.rfind(':') + 1)));
-}
-
-bool is_one_line(const std::string& text) { return !text.empty() && text.find('\n') == text.size() - 1; }
-
-Process::Result run_program(std::vector<std::string> arguments) {
-    arguments.insert(arguments.begin(), PHX_SERVER_PROGRAM);
-    return run(std::move(arguments));
-}
-
 class ServerProgramSignals : public testing::TestWithParam<int> {};
 INSTANTIATE_TEST_SUITE_P(Both, ServerProgramSignals, testing::Values(SIGINT, SIGTERM));
 
 TEST_P(ServerProgramSignals, ServesUntilASignalClosesEverybodyWith1012) {
-    Process program({PHX_SERVER_PROGRAM, "--listen", "127.0.0.1:0", "--insecure-no-auth"});
-    const std::uint16_t port = port_of(program.out_line().value_or(""));
+    Process program(server_command({"--listen", "127.0.0.1:0", "--insecure-no-auth"}));
+    const std::string ready = program.out_line().value_or("");
+    ASSERT_TRUE(ready.starts_with("listening on 127.0.0.1:")) << ready;
+    const auto port = static_cast<std::uint16_t>(std::stoi(ready.substr(ready.rfind(':') + 1)));
     WsClient phoenix(port);
     WsClient supabase(port, WsClient::supabase_v2);
     EXPECT_TRUE(is_served(phoenix));
@@ -40,12 +30,11 @@ TEST_P(ServerProgramSignals, ServesUntilASignalClosesEverybodyWith1012) {
     EXPECT_EQ(ended.exit_code, 0);
     EXPECT_EQ(ended.out, "");
     EXPECT_NE(ended.err.find("INSECURE"), std::string::npos);
-    EXPECT_TRUE(is_one_line(ended.err)) << ended.err;
 }
 
 TEST(ServerProgram, EchoesOnAnyTopicAndLeavesRealtimeToTheBuiltInChannel) {
-    Process program({PHX_SERVER_PROGRAM, "--listen", "127.0.0.1:0", "--insecure-no-auth"});
-    WsClient client(port_of(program.out_line().value_or("")));
+    Process program(server_command({"--listen", "127.0.0.1:0", "--insecure-no-auth"}));
+    WsClient client(ready_port(program));
     EXPECT_EQ(client.call(R"(["1","1","any","phx_join",{}])"),
               R"(["1","1","any","phx_reply",{"status":"ok","response":{}}])");
     EXPECT_EQ(client.call(R"(["1","2","any","what",{"a":[1]}])"),
@@ -69,24 +58,73 @@ TEST(ServerProgram, EchoesOnAnyTopicAndLeavesRealtimeToTheBuiltInChannel) {
         R"(["3","10","realtime:lobby","phx_reply",{"status":"ok","response":{"postgres_changes":[]}}])");
 }
 
-TEST(ServerProgram, RefusesToStartWithoutAuthenticationUnlessToldSo) {
-    const auto ended = run_program({"--listen", "127.0.0.1:0"});
+TEST(ServerProgram, RefusesToStartWithoutAKeyUnlessToldSo) {
+    const auto ended = run_server({"--listen", "127.0.0.1:0"});
     EXPECT_EQ(ended.exit_code, 2);
     EXPECT_EQ(ended.out, "");
     EXPECT_TRUE(is_one_line(ended.err));
-    EXPECT_NE(ended.err.find("--insecure-no-auth"), std::string::npos);
+    for (const char* way : {"--jwt-secret-file", "PHX_SERVER_JWT_SECRET", "--jwks-file", "PHX_SERVER_JWKS",
+                            "--insecure-no-auth"}) {
+        EXPECT_NE(ended.err.find(way), std::string::npos) << way;
+    }
+}
+
+int connect_status(std::uint16_t port, const std::string& token) {
+    TcpClient tcp(port);
+    tcp.send(upgrade_head("/socket/websocket?vsn=2.0.0&token=" + token));
+    std::string rest;
+    return read_response(tcp, rest).status;
+}
+
+TEST(ServerProgram, LetsInWhoHasATokenOfItsSecret) {
+    const std::string secret = "a secret with as many bytes as a hash has";
+    Process program(server_command({"--listen", "127.0.0.1:0", "--verbose"}),
+                    {{"PHX_SERVER_JWT_SECRET", secret}});
+    const std::uint16_t port = ready_port(program);
+    const std::string claims = R"({"sub":"u1","exp":4102444800})";
+    EXPECT_EQ(connect_status(port, server::sign_token(claims, {.key = secret}).value()), 101);
+    const std::string forged = server::sign_token(claims, {.key = std::string(40, 'x')}).value();
+    EXPECT_EQ(connect_status(port, forged), 403);
+    EXPECT_EQ(connect_status(port, ""), 403);
+    program.signal(SIGTERM);
+    const auto ended = program.finish();
+    EXPECT_EQ(ended.exit_code, 0);
+    EXPECT_NE(ended.err.find("the token's signature is not of the key"), std::string::npos) << ended.err;
+    EXPECT_EQ(ended.err.find("INSECURE"), std::string::npos);
+    EXPECT_EQ(ended.err.find(forged), std::string::npos);
+    EXPECT_EQ(ended.err.find(secret), std::string::npos);
+}
+
+TEST(ServerProgram, SaysWhichKeyItCannotUse) {
+    for (const auto& [variable, value] :
+         {std::pair("PHX_SERVER_JWT_SECRET", "weak-password"), std::pair("PHX_SERVER_JWKS", "{}")}) {
+        const auto ended = run_server({"--listen", "127.0.0.1:0"}, {{variable, value}});
+        EXPECT_EQ(ended.exit_code, 2) << variable;
+        EXPECT_TRUE(is_one_line(ended.err)) << ended.err;
+        EXPECT_EQ(ended.err.find("weak-password"), std::string::npos);
+    }
+    EXPECT_EQ(run_server({"--jwks-file", "/nonexistent"}).exit_code, 2);
+}
+
+TEST(ServerProgram, TakesNoSecretsAsArgumentsAndRepeatsNone) {
+    for (const std::vector<std::string>& arguments :
+         {std::vector<std::string>{"--jwt-secret", "hunter2"}, {"--jwt-secret=hunter2"}, {"hunter2"}}) {
+        const auto ended = run_server(arguments);
+        EXPECT_EQ(ended.exit_code, 2);
+        EXPECT_EQ(ended.err.find("hunter2"), std::string::npos) << ended.err;
+    }
 }
 
 TEST(ServerProgram, SaysInOneLineWhyItCannotListen) {
     TestServer other;
     const auto in_use =
-        run_program({"--insecure-no-auth", "--listen", "127.0.0.1:" + std::to_string(other.port())});
+        run_server({"--insecure-no-auth", "--listen", "127.0.0.1:" + std::to_string(other.port())});
     EXPECT_EQ(in_use.exit_code, 1);
     EXPECT_EQ(in_use.out, "");
     EXPECT_TRUE(is_one_line(in_use.err)) << in_use.err;
     EXPECT_NE(in_use.err.find("Address already in use"), std::string::npos);
     for (const char* place : {"0.0.0.0:0", "[::]:0", "nosuchhost.invalid:0"}) {
-        const auto ended = run_program({"--insecure-no-auth", "--listen", place});
+        const auto ended = run_server({"--insecure-no-auth", "--listen", place});
         EXPECT_EQ(ended.exit_code, 1) << place;
         EXPECT_EQ(ended.out, "") << place;
         EXPECT_TRUE(is_one_line(ended.err)) << ended.err;
@@ -99,10 +137,13 @@ TEST(ServerProgram, ExplainsUsageErrorsInOneLine) {
                                                       {"--listen"},
                                                       {"--listen", "4000"},
                                                       {"--listen", "127.0.0.1:65536"},
+                                                      {"--timeouts-stop", "10"},
+                                                      {"--realtime", "perhaps"},
+                                                      {"check-config", "default-config"},
                                                       {"--listen", "127.0.0.1:"},
                                                       {"--listen", "::1:80"},
                                                       {"--listen", ":80"}}) {
-        const auto ended = run_program(arguments);
+        const auto ended = run_server(arguments);
         EXPECT_EQ(ended.exit_code, 2) << arguments[0];
         EXPECT_EQ(ended.out, "");
         EXPECT_TRUE(is_one_line(ended.err)) << ended.err;
@@ -110,12 +151,13 @@ TEST(ServerProgram, ExplainsUsageErrorsInOneLine) {
 }
 
 TEST(ServerProgram, TellsVersionAndHelp) {
-    const auto version = run_program({"--version"});
+    const auto version = run_server({"--version"});
     EXPECT_EQ(version.exit_code, 0);
     EXPECT_EQ(version.out, "phx-server 0.1.0\n");
-    const auto help = run_program({"--help"});
+    const auto help = run_server({"--help"});
     EXPECT_EQ(help.exit_code, 0);
-    for (const char* word : {"--listen", "--insecure-no-auth", "realtime:*", "shout", "Exit codes"}) {
+    for (const char* word : {"--listen", "--insecure-no-auth", "--limits-max-pending-bytes", "check-config",
+                             "realtime:*", "shout", "Exit codes"}) {
         EXPECT_NE(help.out.find(word), std::string::npos) << word;
     }
 }

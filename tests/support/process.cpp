@@ -4,6 +4,8 @@
 #include <csignal>
 #include <cstdlib>
 #include <fcntl.h>
+#include <fstream>
+#include <iterator>
 #include <poll.h>
 #include <stdexcept>
 #include <sys/syscall.h>
@@ -108,6 +110,11 @@ std::optional<std::string> Process::err_line_with(std::string_view text) {
 }
 
 void Process::signal(int number) { kill(pid_, number); }
+
+std::string Process::command_line() const {
+    std::ifstream file("/proc/" + std::to_string(pid_) + "/cmdline", std::ios::binary);
+    return {std::istreambuf_iterator<char>(file), {}};
+}
 
 bool Process::out_starts() {
     pollfd fd{out_.fd, POLLIN, 0};

@@ -27,6 +27,12 @@ std::string frame_text(protocol::Opcode opcode, std::string_view data) {
     return opcode == protocol::Opcode::text ? std::string(data) : to_hex(data);
 }
 
+std::string answer_text(const Result<phx::server::Payload>& answer) {
+    if (answer) return "ok " + frame_text(answer->kind, answer->data);
+    const auto& detail = answer.error().detail;
+    return answer.error().code.message() + (detail ? " " + detail->reply : "");
+}
+
 std::string seconds(protocol::TimePoint t) {
     return std::to_string(std::chrono::duration_cast<std::chrono::seconds>(t.time_since_epoch()).count());
 }
@@ -36,12 +42,17 @@ std::string seconds(protocol::TimePoint t) {
 ServerDriver::ServerDriver(server::ServerConfig config) : machine(std::move(config)) {}
 
 void ServerDriver::open(const std::string& peer, protocol::Vsn vsn, server::Dialect dialect,
-                        std::string socket_id) {
+                        std::string socket_id, phx::server::Identity identity) {
     server::SessionConfig config;
     config.vsn = vsn;
     config.dialect = dialect;
+    static_cast<phx::server::Identity&>(config.record) = std::move(identity);
     config.record.socket_id = std::move(socket_id);
-    const server::SessionId session = machine.handle_open(now, config);
+    open(peer, std::move(config));
+}
+
+void ServerDriver::open(const std::string& peer, server::SessionConfig config) {
+    const server::SessionId session = machine.handle_open(now, std::move(config));
     ids_[peer] = session;
     names_[session] = peer;
     drain();
@@ -102,6 +113,10 @@ void ServerDriver::drain() {
             if (on_out) answer(message->member, {}, on_out(message->event, message->payload));
         } else if (const auto* info = std::get_if<event::InfoDue>(&*output)) {
             if (on_info) answer(info->member, {}, on_info(info->info));
+        } else if (const auto* response = std::get_if<event::ResponseIn>(&*output)) {
+            if (on_response) answer(response->member, {}, on_response(response->tag, *response->answer));
+        } else if (const auto* asked = std::get_if<event::TokenAsked>(&*output)) {
+            if (on_token) machine.answer_token(now, asked->member, on_token(asked->token));
         }
     }
 }
@@ -129,6 +144,11 @@ void ServerDriver::log(const server::Output& output) {
                                  std::to_string(o.code));
             } else if constexpr (std::is_same_v<T, event::FrameDropped>) {
                 lines_.push_back(name(o.session) + " dropped " + o.error.code.message());
+            } else if constexpr (std::is_same_v<T, event::RequestFinished>) {
+                lines_.push_back("request " + std::to_string(static_cast<std::uint64_t>(o.request)) + " " +
+                                 answer_text(*o.answer));
+            } else if constexpr (std::is_same_v<T, event::LateResponse>) {
+                lines_.push_back(name(o.session) + " late response");
             } else if constexpr (std::is_same_v<T, event::Ended>) {
                 lines_.push_back(std::string(machine.member(o.member)->topic) + " ended " +
                                  std::string(to_string(o.reason)));

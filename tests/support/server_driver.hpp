@@ -22,6 +22,8 @@ namespace server = protocol::server;
 ///     A < 02060361...                            a binary frame, in hexadecimal
 ///     A close 1011 / A idle since 0 s close 1002 / A dropped malformed frame
 ///     room:a ended left                          a membership of a channel
+///     request 1 ok {"n":1} / request 2 timeout   what the shell asked
+///     A late response
 class ServerDriver {
 public:
     explicit ServerDriver(server::ServerConfig config = {});
@@ -32,12 +34,18 @@ public:
         on_message;
     std::function<phx::server::Actions(std::string_view event, phx::server::PayloadView)> on_out;
     std::function<phx::server::Actions(std::string_view info)> on_info;
+    std::function<phx::server::Actions(std::string_view tag, const Result<phx::server::Payload>&)>
+        on_response;
+    /// Without one tokens are not answered.
+    std::function<server::TokenVerdict(std::string_view token)> on_token;
     /// Set by a handler: it threw.
     bool threw = false;
 
     // ---- the peers, by name
+    void open(const std::string& name, server::SessionConfig config);
     void open(const std::string& name, protocol::Vsn vsn = protocol::Vsn::v2,
-              server::Dialect dialect = server::Dialect::phoenix, std::string socket_id = {});
+              server::Dialect dialect = server::Dialect::phoenix, std::string socket_id = {},
+              phx::server::Identity = {});
     void close(const std::string& name);
     void text(const std::string& name, std::string_view data);
     void binary(const std::string& name, std::string_view hex);

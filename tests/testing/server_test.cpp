@@ -39,6 +39,40 @@ TEST(WorldServer, BroadcastsToItsMembers) {
     EXPECT_EQ(client.heard, std::vector<std::string>{R"({"from":"test"})"});
 }
 
+TEST(WorldServer, SendsToWhomARouteNames) {
+    Joined client;
+    auto inbox = client.socket.channel("realtime:$inbox");
+    std::vector<std::string> news;
+    inbox.on("broadcast", [&](const Message& message) { news.emplace_back(message.text()); });
+    EXPECT_TRUE(inbox.join().wait());
+    std::size_t count = 0;
+    EXPECT_TRUE(client.world.server().send(server::Route::all(), "hello", R"({"n":1})",
+                                           [&](std::size_t number) { count = number; }));
+    EXPECT_EQ(count, 1U);
+    EXPECT_FALSE(client.world.server().send(server::Route::all(), "hello", "{"));
+    client.world.run_for(1s);
+    const std::string expected =
+        R"({"type":"broadcast","event":"hello","payload":{"n":1},"meta":{"route":"all"}})";
+    EXPECT_EQ(news, std::vector<std::string>{expected});
+}
+
+TEST(WorldServer, EmitsChanges) {
+    World world;
+    Socket socket(world.loop(), world.url("/realtime/v1"));
+    auto todos = socket.channel("realtime:todos");
+    todos.set_params(parse_json(R"({"config":{"postgres_changes":[{"table":"todos"}]}})").value());
+    std::vector<std::string> tasks;
+    todos.on("postgres_changes", [&](const Message& message) {
+        tasks.push_back((*message.json())["data"]["record"]["task"].get<std::string>());
+    });
+    socket.connect();
+    EXPECT_TRUE(todos.join().wait());
+    EXPECT_TRUE(world.server().emit_change({.table = "todos", .record = R"({"task":"write"})"}));
+    EXPECT_FALSE(world.server().emit_change({.record = R"({"task":"write"})"}));
+    world.run_for(1s);
+    EXPECT_EQ(tasks, std::vector<std::string>{"write"});
+}
+
 TEST(WorldServer, MayBeUsedInItsOwnHandlers) {
     World world;
     server::Handlers handlers;

@@ -42,4 +42,6 @@ if(NOT IS_ABSOLUTE "${CMAKE_INSTALL_LIBDIR}" AND NOT IS_ABSOLUTE "${CMAKE_INSTAL
 endif()
 if(PHX_BUILD_TOOLS)
   install(TARGETS phx-cli phx-server RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT tools)
+  install(FILES ${PROJECT_SOURCE_DIR}/tools/phx-server/phx-server.example.json DESTINATION ${CMAKE_INSTALL_DOCDIR}
+          COMPONENT tools)
 endif()

@@ -12,7 +12,7 @@ std_headers='algorithm|array|bit|bitset|cassert|cctype|charconv|chrono|climits|c
 intrinsics='emmintrin\.h'
 ours='protocol/[a-z0-9_/]+\.hpp|phx/(error|result|export)\.hpp|phx/protocol/[a-z0-9_]+\.hpp'
 # Plain values that the server's core shares with its users.
-server_values='phx/server/(route|payload|actions|connection|policy|change)\.hpp'
+server_values='phx/server/(route|payload|actions|connection|policy|rates|history|change|token|topic_count)\.hpp'
 # Likewise the Supabase part.
 realtime_values='phx/realtime/(reason|system_message|postgres_filter|postgres_text)\.hpp'
 
@@ -31,7 +31,7 @@ check_includes() {
     found=$(grep -rnE '^[[:space:]]*#[[:space:]]*include' --include='*.[ch]pp' --include='*.h' "$@" |
         sed -E 's/:[[:space:]]*#[[:space:]]*include[[:space:]]*/:/; s/([>"])[^>"]*$/\1/' |
         grep -vE ":[0-9]+:(<($std_headers|$intrinsics)>|\"($ours)\")\$" |
-        grep -vE "(^|/)protocol/server/[^:]*:[0-9]+:\"($server_values)\"\$" |
+        grep -vE "(^|/)protocol/(server|auth)/[^:]*:[0-9]+:\"($server_values)\"\$" |
         grep -vE "(^|/)(protocol|phx)/realtime/[^:]*:[0-9]+:\"($realtime_values)\"\$" || true)
     [ -z "$found" ] && return 0
     sed -E 's/^([^:]*:[0-9]+):/\1: the core does not include /' <<<"$found" >&2

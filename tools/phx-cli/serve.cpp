@@ -18,9 +18,9 @@ int run(const Serve& args) {
     if (!address) usage_error("--listen: " + address.error().message);
     tools::ServeOptions options;
     options.program = "phx-cli serve";
-    options.listen = *address;
-    options.authentication = tools::Authentication::none; // for trying things out; loopback addresses only
-    if (args.verbose) options.verbosity = tools::Verbosity::clients_faults_too;
+    options.config.listen = *address;
+    options.config.insecure_no_auth = true; // for trying things out; loopback addresses only
+    if (args.verbose) options.config.log.level = tools::LogLevel::debug;
     return tools::serve(options);
 }
 

@@ -1,7 +1,9 @@
 #include "tools/phx-server/serve.hpp"
 
 #include "phx/server/server.hpp"
+#include "phx/version.hpp"
 #include "tools/phx-server/echo.hpp"
+#include "tools/phx-server/reload.hpp"
 
 #include <csignal>
 #include <cstdio>
@@ -11,67 +13,100 @@ namespace {
 
 enum ExitCode : int { stopped = 0, cannot_serve = 1, refused = 2 };
 
-void complain(const ServeOptions& options, const std::string& line) {
+int complain(const ServeOptions& options, const std::string& line, ExitCode code) {
     std::fprintf(stderr, "%s: %s\n", options.program.c_str(), line.c_str());
+    return code;
 }
 
-/// SIGINT and SIGTERM wait to be fetched by wait_for_stop(); a client that goes away is no reason to end.
-sigset_t block_signals() {
+/// They wait to be fetched by wait_for_stop(); a client that goes away is no reason to end.
+sigset_t block_signals(const ServeOptions& options) {
     std::signal(SIGPIPE, SIG_IGN);
     sigset_t signals;
     sigemptyset(&signals);
     sigaddset(&signals, SIGINT);
     sigaddset(&signals, SIGTERM);
+    if (options.reread) sigaddset(&signals, SIGHUP);
     pthread_sigmask(SIG_BLOCK, &signals, nullptr);
     return signals;
 }
 
-void wait_for_stop(const sigset_t& signals) {
-    int signal = 0;
-    sigwait(&signals, &signal);
-    pthread_sigmask(SIG_UNBLOCK, &signals, nullptr); // a second one ends the program at once
+template <class Reload> int wait_for_stop(const sigset_t& signals, Reload&& on_hangup) {
+    for (;;) {
+        int signal = 0;
+        sigwait(&signals, &signal);
+        if (signal != SIGHUP) return signal;
+        on_hangup();
+    }
 }
 
-phx::server::Options server_options(const ServeOptions& options) {
-    phx::server::Options result;
-    result.host = options.listen.host;
-    result.port = options.listen.port;
-    result.on_error = [&options](const Error& error) {
-        if (error.origin == Origin::local || options.verbosity == Verbosity::clients_faults_too) {
-            complain(options, error.message);
-        }
-    };
-    return result;
+/// The next SIGINT or SIGTERM ends the program at once; nothing is reloaded any more.
+void unblock_signals(sigset_t signals) {
+    std::signal(SIGHUP, SIG_IGN);
+    pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);
+}
+
+std::string endpoints_text(const std::vector<server::Endpoint>& endpoints) {
+    std::string text;
+    for (const server::Endpoint& endpoint : endpoints)
+        text.append(text.empty() ? "" : ",").append(endpoint.path);
+    return text;
+}
+
+void log_start(Log& log, const Config& config, const std::string& address) {
+    log.write(LogLevel::info, "started",
+              {{"version", PHX_VERSION_STRING},
+               {"address", address},
+               {"auth", config.options.tokens ? "tokens" : "off"},
+               {"tls", config.tls.cert_file.empty() ? "off" : "on"},
+               {"endpoints", endpoints_text(config.options.endpoints)}});
+    if (config.insecure_no_auth)
+        log.write(LogLevel::warn, "insecure",
+                  {{"message", "INSECURE: --insecure-no-auth lets everybody who reaches " + address +
+                                   " join, read and write every topic"}});
 }
 
 } // namespace
 
+std::optional<std::string> why_refused(const Config& config) {
+    if (config.insecure_no_auth || config.options.tokens) return std::nullopt;
+    return "there is no key to verify tokens with: give --jwt-secret-file or --jwks-file (or "
+           "PHX_SERVER_JWT_SECRET or PHX_SERVER_JWKS in the environment), or --insecure-no-auth, on a "
+           "loopback address, to let everybody in who can reach it";
+}
+
 int serve(const ServeOptions& options) {
-    if (options.authentication == Authentication::required) {
-        complain(
-            options,
-            "there is no authentication yet, so it must be waived: add --insecure-no-auth, on a loopback "
-            "address, to let everybody in who can reach it");
-        return refused;
+    Config config = options.config;
+    if (const auto why = why_refused(config)) return complain(options, *why, refused);
+    const sigset_t signals = block_signals(options);
+    Log log(config.log);
+    server::Options settings = server_options(config);
+    if (config.insecure_no_auth) {
+        // Nobody is known, so nobody can be kept out: private channels are as open as public ones.
+        const server::Requirement nothing;
+        settings.policies.push_back(
+            {.topic = "realtime:*", .join = nothing, .write = nothing, .presence = nothing});
     }
-    const sigset_t signals = block_signals();
-    phx::server::Server server(server_options(options));
-    server.channel("*", echo_handlers());
+    settings.on_error = [&log](const Error& error) { log.report(error); };
+    server::Server server(std::move(settings));
+    if (config.echo) server.channel("*", echo_handlers());
     const auto port = server.start();
-    if (!port) {
-        complain(options, port.error().message);
-        return cannot_serve;
-    }
-    ListenAddress bound = options.listen;
+    if (!port) return complain(options, port.error().message, cannot_serve);
+    ListenAddress bound = config.listen;
     bound.port = *port;
-    complain(options, "INSECURE: --insecure-no-auth lets everybody who reaches " + bound.text() +
-                          " join, read and write every topic");
-    if (std::printf("listening on %s\n", bound.text().c_str()) < 0 || std::fflush(stdout) != 0) {
-        complain(options, "cannot write to stdout; whoever waits for \"listening on\" would wait for ever");
-        return cannot_serve;
-    }
-    wait_for_stop(signals);
+    log_start(log, config, bound.text());
+    if (std::printf("listening on %s\n", bound.text().c_str()) < 0 || std::fflush(stdout) != 0)
+        return complain(options,
+                        "cannot write to stdout; whoever waits for \"listening on\" would wait for ever",
+                        cannot_serve);
+    const int signal = wait_for_stop(signals, [&] { reload(server, log, config, options.reread()); });
+    log.write(LogLevel::info, "stopping", {{"signal", signal == SIGINT ? "SIGINT" : "SIGTERM"}});
+    unblock_signals(signals);
+    if (!server.drain(config.drain_spread, config.drain_timeout))
+        log.write(LogLevel::warn, "cut_off",
+                  {{"message", "not everything was answered within drain.timeout"}});
     server.stop();
+    log.flush();
+    log.write(LogLevel::info, "stopped");
     return stopped;
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "phx/server/payload.hpp"
+#include "phx/server/route.hpp"
 
 #include <chrono>
 #include <cstdint>
@@ -45,6 +46,21 @@ struct Broadcast {
     std::string event;
     Payload payload;
 };
+struct Send {
+    Route route;
+    std::string event;
+    Payload payload;
+};
+struct Request {
+    std::string tag;
+    std::string method;
+    Payload params;
+    std::chrono::microseconds timeout;
+};
+struct Notify {
+    std::string method;
+    Payload params;
+};
 struct SetState {
     std::string json;
 };
@@ -73,10 +89,10 @@ struct Disconnect {
 };
 } // namespace action
 
-using Action =
-    std::variant<action::Reply, action::LateReply, action::Push, action::Broadcast, action::SetState,
-                 action::Track, action::Untrack, action::PushPresenceState, action::After, action::Stop,
-                 action::CloseConnection, action::Disconnect, action::ReplyPresence>;
+using Action = std::variant<action::Reply, action::LateReply, action::Push, action::Broadcast,
+                            action::SetState, action::Track, action::Untrack, action::PushPresenceState,
+                            action::After, action::Stop, action::CloseConnection, action::Disconnect,
+                            action::ReplyPresence, action::Send, action::Request, action::Notify>;
 
 /// What a handler wants to happen, in order. A value: nothing happens until the handler has returned.
 class Actions {
@@ -101,6 +117,22 @@ public:
     }
     Actions& broadcast_from(std::string_view event, Payload payload = {}) {
         return add(action::Broadcast{action::Audience::others, std::string(event), std::move(payload)});
+    }
+    /// To whom the route names, as Server::send(), but never to this connection. What cannot be sent (no
+    /// event, or one of over 255 bytes with bytes) crashes the channel.
+    Actions& send(Route route, std::string_view event, Payload payload = {}) {
+        return add(action::Send{std::move(route), std::string(event), std::move(payload)});
+    }
+    /// Asks this client, whose `Channel::serve` answers. Handlers::handle_response gets the answer, or why
+    /// there is none, under this tag, unless the channel has ended. At most 256 requests of a channel wait.
+    Actions& request(std::string tag, std::string_view method, Payload params = {},
+                     std::chrono::microseconds timeout = std::chrono::seconds(10)) {
+        return add(action::Request{std::move(tag), std::string(method), std::move(params), timeout});
+    }
+    /// Asks this client without waiting for an answer. What cannot be sent (no method, no JSON, bytes over
+    /// protocol version 1) crashes the channel.
+    Actions& notify(std::string_view method, Payload params = {}) {
+        return add(action::Notify{std::string(method), std::move(params)});
     }
     /// This channel's own state from now on, as Context::state; JSON text by custom, any text by right.
     Actions& state(std::string json) { return add(action::SetState{std::move(json)}); }

@@ -1,10 +1,12 @@
 #pragma once
 
+#include "phx/result.hpp"
 #include "phx/server/actions.hpp"
 #include "phx/server/connection.hpp"
 
 #include <chrono>
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -23,7 +25,24 @@ struct Context {
     /// Of the join, as the JSON text that the client sent: `"1"` with its quotes, or `null` (v1 clients send
     /// none).
     std::string_view join_ref = "null";
+    /// Of a broadcast that realtime-js sent in binary form to a `realtime:*` topic: the event inside. The
+    /// event itself is "broadcast", as when it comes as text; JSON comes in the envelope that it has there,
+    /// bytes as they are.
+    std::string_view user_event = {};
 };
+
+/// Answers a push: its event, or the method that was called, and the payload.
+using MessageHandler = std::function<Actions(const Context&, std::string_view event, PayloadView)>;
+/// Makes a handler of the one that it wraps: it decides whether that is called, and sees what it wants.
+/// ```
+/// Middleware members_only = [](MessageHandler next) {
+///     return [next](const Context& context, std::string_view event, PayloadView payload) {
+///         if (context.connection.user_id.empty()) return Actions().error(R"({"reason":"members only"})");
+///         return next(context, event, payload);
+///     };
+/// };
+/// ```
+using Middleware = std::function<MessageHandler(MessageHandler next)>;
 
 /// The behaviour of a topic pattern. Handlers are pure: they get values and return actions; they run on the
 /// server's thread and must not block. An exception from one is that channel's crash: the client gets
@@ -32,7 +51,12 @@ struct Handlers {
     /// Without one every join is accepted with `{}`.
     std::function<JoinAnswer(const Context&, PayloadView params)> join = {};
     /// Without one every event is a crash, as a missing handle_in clause in Phoenix.
-    std::function<Actions(const Context&, std::string_view event, PayloadView)> handle_in = {};
+    MessageHandler handle_in = {};
+    /// By method: what clients call (`Channel::call`, a push whose event is the method). Such a push does not
+    /// reach handle_in.
+    std::map<std::string, MessageHandler, std::less<>> requests = {};
+    /// Around handle_in and `requests`, the outermost first; called by Server::channel(), once.
+    std::vector<Middleware> around = {};
     /// Called once per receiver for broadcasts of the events in `intercepts`; its actions say what that
     /// receiver gets. Unlike in Phoenix, presence_diff is not intercepted: the members of a topic get it
     /// whatever `intercepts` says.
@@ -40,6 +64,10 @@ struct Handlers {
     std::vector<std::string> intercepts = {};
     /// What Actions::after asked for.
     std::function<Actions(const Context&, std::string_view info)> handle_info = {};
+    /// The client's answer to Actions::request, or why there is none: rejected (its error is in
+    /// Error::detail), timeout, buffer_full, invalid_payload, field_too_long, invalid_argument.
+    std::function<Actions(const Context&, std::string_view tag, const Result<Payload>& answer)>
+        handle_response = {};
     /// The channel ended: left, closed, crashed or disconnected.
     std::function<void(const Context&)> on_close = {};
 };

@@ -1,7 +1,11 @@
 #pragma once
 
+#include "phx/export.hpp"
+
 #include <cstdint>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 
 namespace phx::server {
@@ -21,5 +25,10 @@ struct Route {
 
     friend bool operator==(const Route&, const Route&) = default;
 };
+
+/// "all", "user:7", "role:admin", "connection:ID", "topic:room:lobby", as in the HTTP API and in phx-cli;
+/// none for anything else.
+PHX_API std::optional<Route> parse_route(std::string_view);
+PHX_API std::string to_string(const Route&);
 
 } // namespace phx::server

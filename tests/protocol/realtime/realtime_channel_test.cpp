@@ -46,7 +46,16 @@ struct RealtimeChannel : testing::Test {
         }
         return masked;
     }
-    ServerDriver d;
+    static server::ServerConfig config() {
+        using phx::server::Requirement;
+        server::ServerConfig config;
+        config.policies = {{.topic = "realtime:*",
+                            .join = Requirement{},
+                            .write = Requirement{},
+                            .presence = Requirement{}}};
+        return config;
+    }
+    ServerDriver d{config()};
     const std::string self_ack = R"({"broadcast":{"self":true,"ack":true}})";
     const std::string prefix_a = R"(A < ["1","2","realtime:bc","phx_reply",)";
 };

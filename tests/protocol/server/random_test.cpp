@@ -40,6 +40,7 @@ public:
         EXPECT_EQ(machine_.topics(), 0u);
         EXPECT_FALSE(machine_.next_timeout().has_value());
         EXPECT_TRUE(joined_.empty());
+        EXPECT_TRUE(requests_.empty()); // each has finished once
     }
 
 private:
@@ -55,6 +56,17 @@ private:
         config.max_held_frames = 3;
         config.max_waiting_replies = 4;
         config.max_timers_per_channel = 4;
+        config.max_requests_per_channel = 2;
+        config.verifies_tokens = true;
+        using phx::server::Policy;
+        using phx::server::Requirement;
+        config.policies = {Policy{.topic = "realtime:{sub}", .join = Requirement{}, .write = Requirement{}},
+                           Policy{.topic = "realtime:*",
+                                  .join = Requirement{.roles = {"member"}},
+                                  .write = Requirement{.roles = {"member"}},
+                                  .presence = Requirement{}}};
+        config.history = {phx::server::History{}};
+        config.rates = {.messages_per_connection = 20, .joins_per_connection = 20, .presence_calls = 5};
         return config;
     }
 
@@ -65,8 +77,14 @@ private:
         if (open_.empty() || what < 5) return open();
         if (what < 8) return close(any());
         if (what < 10) return machine_.broadcast(now_, topic(), pick(2) ? "intercepted" : "news", {});
+        if (what == 10 && pick(2)) {
+            EXPECT_TRUE(machine_.emit_change(now_, {.table = "t", .record = R"({"a":1})"}));
+            return;
+        }
         if (what < 11) return machine_.disconnect(now_, "user:" + std::to_string(pick(3)));
-        if (what < 15 && !late_.empty()) return answer_late();
+        if (what < 12) return send();
+        if (what < 13) return request();
+        if (what < 16 && !late_.empty()) return answer_late();
         if (what < 20) {
             now_ += std::chrono::milliseconds(pick(30'000));
             return machine_.handle_timeout(now_);
@@ -77,11 +95,39 @@ private:
         machine_.handle_frame(now_, peer, pick(12) == 0 ? Opcode::binary : Opcode::text, frame_);
     }
 
+    phx::server::Route route() {
+        using phx::server::Route;
+        const server::SessionId peer = any();
+        switch (pick(5)) {
+        case 0: return Route::all();
+        case 1: return Route::user("ada");
+        case 2: return Route::role("r" + std::to_string(pick(2)));
+        case 3: return Route::connection(machine_.connection(peer)->id);
+        default: return Route::topic(topic());
+        }
+    }
+    void send() {
+        const auto payload = pick(2) ? phx::server::Payload() : phx::server::Payload::binary("x");
+        const std::size_t count = machine_.send(now_, route(), "news", payload);
+        EXPECT_LE(count, machine_.members());
+    }
+    void request() {
+        const auto asked = machine_.request(now_, machine_.connection(any())->id, topic(), "m", {},
+                                            std::chrono::milliseconds(pick(5000)));
+        if (asked) {
+            EXPECT_TRUE(requests_.insert(*asked).second);
+        }
+    }
+
     void open() {
         server::SessionConfig config;
         config.vsn = pick(2) ? Vsn::v1 : Vsn::v2;
         config.dialect = pick(2) ? Dialect::phoenix : Dialect::supabase;
+        static_cast<phx::server::Identity&>(config.record) = who();
+        if (pick(3) == 0) config.token_expires_at = now_ + std::chrono::milliseconds(pick(60'000));
         if (pick(2)) config.record.socket_id = "user:" + std::to_string(pick(3));
+        if (pick(2)) config.record.user_id = "ada";
+        for (unsigned i = pick(3); i > 0; --i) config.record.roles.push_back("r" + std::to_string(pick(2)));
         open_[machine_.handle_open(now_, config)] = Peer{config.vsn};
     }
 
@@ -97,25 +143,29 @@ private:
     }
     std::string topic() {
         static const char* const names[] = {"room:a",        "room:b", "realtime:a", "realtime:b",
-                                            "realtime:mine", "nope",   "phoenix"};
-        return names[pick(7)];
+                                            "realtime:mine", "nope",   "phoenix",    "realtime:$inbox"};
+        return names[pick(8)];
     }
 
     std::string frame(Vsn vsn) {
-        static const char* const events[] = {"phx_join", "phx_join",    "phx_leave", "broadcast",
-                                             "presence", "echo",        "slow",      "stop",
-                                             "crash",    "intercepted", "phx_error", "heartbeat"};
+        static const char* const events[] = {
+            "phx_join", "phx_join", "phx_leave",   "broadcast", "presence",  "echo",        "slow",
+            "stop",     "crash",    "intercepted", "phx_error", "heartbeat", "access_token"};
+        if (pick(20) == 0) return response(vsn);
         static const char* const payloads[] = {
             "{}",
             "null",
             R"({"event":"track","payload":{"a":1}})",
             R"({"event":"untrack"})",
             R"({"config":{"presence":{"enabled":true},"broadcast":{"self":true,"ack":true}}})",
-            R"({"config":{"private":true}})"};
+            R"({"config":{"private":true,"broadcast":{"ack":true,"replay":{"since":0}}},"access_token":"t"})",
+            R"({"config":{"private":true,"presence":{"enabled":true}},"access_token":"sb_x"})",
+            R"({"access_token":"t"})",
+            R"({"config":{"postgres_changes":[{"event":"*","table":"t"},{"table":"t","select":["a"]}]}})"};
         static const char* const refs[] = {"null", "\"1\"", "\"2\"", "7"};
         if (pick(40) == 0) return "nonsense";
         if (pick(15) == 0) return from_hex("0301010a010001") + "12realtime:ae{}";
-        const std::string name = topic(), event = events[pick(12)], payload = payloads[pick(6)],
+        const std::string name = topic(), event = events[pick(13)], payload = payloads[pick(9)],
                           ref = refs[pick(4)];
         const std::string join_ref = refs[pick(2)];
         if (vsn == Vsn::v2)
@@ -124,10 +174,21 @@ private:
                ",\"ref\":" + ref + "}";
     }
 
+    std::string response(Vsn vsn) {
+        const std::string id = std::to_string(
+            pick(2) && !requests_.empty() ? static_cast<std::uint64_t>(*requests_.begin()) : pick(50));
+        const std::string payload = "{\"id\":" + id + ",\"ok\":1}", name = topic();
+        if (vsn == Vsn::v2) return "[null,null,\"" + name + "\",\"rpc:response\"," + payload + "]";
+        return "{\"topic\":\"" + name + "\",\"event\":\"rpc:response\",\"payload\":" + payload +
+               ",\"ref\":null}";
+    }
+
     phx::server::Actions actions(server::ReplyTo to) {
         phx::server::Actions a;
         for (unsigned i = pick(4); i > 0; --i) {
-            switch (pick(14)) {
+            switch (pick(16)) {
+            case 14: a.send(route(), "news"); break;
+            case 15: a.request("tag", "m", {}, std::chrono::milliseconds(pick(5000))); break;
             case 0: a.ok(); break;
             case 1: a.reply_to(to, "ok"); break;
             case 2: a.push("pushed"); break;
@@ -257,12 +318,38 @@ private:
         expect_member(due.member);
         apply(due.member, {}, actions({}));
     }
+    void carry_out(const server::event::ResponseIn& response) {
+        expect_member(response.member);
+        EXPECT_EQ(response.tag, "tag");
+        apply(response.member, {}, actions({}));
+    }
+    void carry_out(const server::event::RequestFinished& finished) {
+        EXPECT_EQ(requests_.erase(finished.request), 1u);
+    }
+    void carry_out(const server::event::LateResponse& late) { expect_open(late.session); }
     void carry_out(const server::event::Ended& ended) {
         ASSERT_TRUE(machine_.member(ended.member));
         EXPECT_EQ(joined_.erase(ended.member) + delayed_.erase(ended.member), 1u); // once
         const Asked of = asked_.at(ended.member);
         asked_.erase(ended.member);
         if (ended.reason == server::EndReason::replaced) ++replaced_[{of.session, of.topic}];
+    }
+    void carry_out(const server::event::TokenAsked& asked) {
+        EXPECT_EQ(asked.token, "t");
+        if (pick(5) != 0) answer_token(asked.member);
+        if (pick(5) == 0) answer_token(asked.member);
+    }
+    void answer_token(server::MemberId member) {
+        server::TokenVerdict verdict{nullptr, {}, "InvalidJWTToken: no", "no"};
+        if (pick(3) != 0) verdict.identity = std::make_shared<const phx::server::Identity>(who());
+        if (pick(2)) verdict.expires_at = now_ + std::chrono::milliseconds(pick(20'000));
+        machine_.answer_token(now_, member, std::move(verdict));
+    }
+    phx::server::Identity who() {
+        phx::server::Identity identity;
+        identity.user_id = pick(2) ? "a" : "b";
+        if (pick(2)) identity.roles = {"member"};
+        return identity;
     }
     void carry_out(const server::event::FrameDropped& dropped) {
         EXPECT_FALSE(dropped.error.message.empty());
@@ -288,6 +375,7 @@ private:
     std::set<server::MemberId> gone_;    ///< have ended: no handler is asked about them any more
     std::set<server::MemberId> delayed_; ///< to be accepted later, unless they end before
     std::vector<std::pair<server::MemberId, server::ReplyTo>> late_;
+    std::set<server::RequestId> requests_; ///< that have not finished
     std::string frame_;
 };
 

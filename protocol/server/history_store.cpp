@@ -1,0 +1,48 @@
+#include "protocol/server/history_store.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace phx::protocol::server {
+
+std::size_t HistoryStore::size_of(const PastMessage& message) noexcept {
+    return sizeof(PastMessage) + message.topic.size() + message.id.size() + message.user_event.size() +
+           message.payload.size();
+}
+
+void HistoryStore::add(PastMessage message, const phx::server::History& rule) {
+    const std::size_t size = size_of(message);
+    const std::int64_t now_ms = message.unix_ms;
+    if (rule.max_messages == 0 || message.ends_ms <= now_ms || size > max_bytes_) return;
+    while (!messages_.empty() && (messages_.front().ends_ms <= now_ms || bytes_ + size > max_bytes_))
+        drop_oldest(topics_.find(messages_.front().topic));
+    auto topic = topics_.try_emplace(message.topic).first;
+    messages_.push_back(std::move(message));
+    topic->second.push_back(std::prev(messages_.end()));
+    bytes_ += size;
+    while (topic->second.size() > rule.max_messages || topic->second.front()->ends_ms <= now_ms)
+        drop_oldest(topic);
+}
+
+void HistoryStore::drop_oldest(Topics::iterator topic) {
+    const auto oldest = topic->second.front();
+    bytes_ -= size_of(*oldest);
+    topic->second.pop_front();
+    if (topic->second.empty()) topics_.erase(topic);
+    messages_.erase(oldest);
+}
+
+std::vector<const PastMessage*> HistoryStore::since(std::string_view topic, std::int64_t since_ms,
+                                                    std::size_t limit, std::int64_t now_ms) const {
+    std::vector<const PastMessage*> found;
+    const auto kept = topics_.find(std::string(topic));
+    if (kept == topics_.end()) return found;
+    for (auto at = kept->second.rbegin(); at != kept->second.rend() && found.size() < limit; ++at) {
+        if ((*at)->unix_ms < since_ms || (*at)->ends_ms <= now_ms) break;
+        found.push_back(&**at);
+    }
+    std::reverse(found.begin(), found.end());
+    return found;
+}
+
+} // namespace phx::protocol::server

@@ -1,0 +1,45 @@
+#pragma once
+
+#include "phx/result.hpp"
+#include "phx/server/route.hpp"
+
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+/// Bodies of the HTTP API. Views point into the body.
+namespace phx::protocol::server {
+
+/// A message of `POST /api/broadcast`.
+struct RestBroadcast {
+    std::string topic = {}; ///< without `realtime:`
+    std::string event = {};
+    std::string_view payload = {}; ///< a JSON object
+    bool is_private = false;
+};
+
+struct RestBatch {
+    std::vector<RestBroadcast> messages = {};
+    /// What is wrong, as Supabase words it: `{"errors":{"messages":...}}`. Empty: nothing.
+    std::string errors = {};
+};
+
+/// REQUIRES valid JSON. A payload of more than `max_payload_bytes` is an error of its message.
+RestBatch read_batch(std::string_view json, std::size_t max_payload_bytes);
+
+/// The body of `POST /api/send`: `{"route":"user:7","event":"greeting","payload":{...}}`.
+struct RestSend {
+    phx::server::Route route = {};
+    std::string event = {};
+    std::string_view payload = "{}"; ///< JSON; `{}` if it is missing
+};
+
+/// Errors: invalid_payload, invalid_argument (the route); the message says what is expected.
+Result<RestSend> read_send(std::string_view json);
+
+/// The body of `POST /api/disconnect`: `{"route":"user:7"}`; only the route is looked at.
+Result<phx::server::Route> read_route(std::string_view json);
+
+} // namespace phx::protocol::server

@@ -1,0 +1,37 @@
+#include "src/server/metrics.hpp"
+
+#include "phx/version.hpp"
+
+#include <cstdint>
+#include <string_view>
+
+namespace phx::shell {
+namespace {
+
+void append(std::string& out, std::string_view name, std::string_view type, std::string_view help,
+            std::uint64_t value) {
+    const std::string full = "phx_" + std::string(name);
+    out += "# HELP " + full + ' ' + std::string(help) + "\n# TYPE " + full + ' ' + std::string(type) + '\n' +
+           full + ' ' + std::to_string(value) + '\n';
+}
+
+} // namespace
+
+std::string metrics_text(const phx::server::Stats& stats) {
+    std::string out;
+    out += "# HELP phx_build_info The version of this server.\n# TYPE phx_build_info gauge\n"
+           "phx_build_info{version=\"" PHX_VERSION_STRING "\"} 1\n";
+    append(out, "connections", "gauge", "Clients that are connected.", stats.connections);
+    append(out, "topics", "gauge", "Topics that have members.", stats.topics);
+    append(out, "channels", "gauge", "Channels that are joined, over all clients.", stats.channels);
+    append(out, "frames_received_total", "counter", "Messages from clients.", stats.frames_in);
+    append(out, "frames_sent_total", "counter", "Messages to clients, each copy of a broadcast.",
+           stats.frames_out);
+    append(out, "frames_malformed_total", "counter", "Messages from clients that could not be read.",
+           stats.frames_dropped);
+    append(out, "slow_consumers_total", "counter", "Clients that were closed because they read too slowly.",
+           stats.slow_consumers);
+    return out;
+}
+
+} // namespace phx::shell

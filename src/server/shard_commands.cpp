@@ -1,0 +1,82 @@
+#include "src/server/shard.hpp"
+
+#include <exception>
+#include <string>
+#include <utility>
+
+// What Server is told to do, on any thread, when it arrives at the loop.
+namespace phx::shell {
+
+template <class Callback> void Shard::call_back(const char* name, Callback&& callback) noexcept {
+    std::string what;
+    try {
+        return callback();
+    } catch (const std::exception& thrown) {
+        what = thrown.what();
+    } catch (...) {
+        what = "something that is no std::exception";
+    }
+    report(fail(Errc::handler_failed, std::string(name) + " threw: " + what).error);
+}
+
+void Shard::broadcast(std::string_view topic, std::string_view event, phx::server::PayloadView payload) {
+    machine_.broadcast(loop_.now(), topic, event, payload);
+    pump();
+}
+
+void Shard::send(const phx::server::Route& route, std::string_view event, phx::server::PayloadView payload,
+                 const std::function<void(std::size_t)>& on_delivered) {
+    const std::size_t count = machine_.send(loop_.now(), route, event, payload);
+    pump();
+    if (on_delivered) call_back("on_delivered", [&] { on_delivered(count); });
+}
+
+void Shard::disconnect(const phx::server::Route& route, std::uint16_t code) {
+    machine_.disconnect(loop_.now(), route, code);
+    pump();
+}
+
+void Shard::request(const phx::server::ClientRequest& wanted, AnswerHandler done) {
+    const auto asked = machine_.request(loop_.now(), wanted.connection_id, wanted.topic, wanted.method,
+                                        wanted.params, wanted.timeout);
+    if (asked) {
+        requests_.emplace(*asked, std::move(done));
+    } else {
+        call_back("the callback of a request", [&] { done(Failure{asked.error()}); });
+    }
+    pump();
+}
+
+void Shard::notify(const phx::server::ClientRequest& wanted) {
+    const auto told =
+        machine_.notify(loop_.now(), wanted.connection_id, wanted.topic, wanted.method, wanted.params);
+    if (!told) report(told.error());
+    pump();
+}
+
+void Shard::drain(protocol::Duration spread, protocol::Duration timeout, Function<void(bool)> done) {
+    drains_.push_back(std::move(done));
+    machine_.drain(loop_.now(), spread, timeout);
+    pump();
+}
+
+void Shard::finish_drain(bool is_in_order) {
+    for (auto& done : std::exchange(drains_, {})) done(is_in_order);
+}
+
+void Shard::on(const protocol::server::event::RequestFinished& finished) {
+    const auto waiting = requests_.extract(finished.request);
+    call_back("the callback of a request", [&] { waiting.mapped()(*finished.answer); });
+}
+
+void Shard::on(const protocol::server::event::LateResponse& late) {
+    counters_->late_responses.fetch_add(1, std::memory_order_relaxed);
+    const Transport* const connection = find(late.session);
+    report(fail(Errc::timeout,
+                "connection " + (connection ? connection->record()->id : std::string("?")) +
+                    " responded to a request that is over, or that nobody asked",
+                Origin::peer)
+               .error);
+}
+
+} // namespace phx::shell

@@ -1,0 +1,273 @@
+#include "phx/protocol/codec.hpp"
+#include "phx/protocol/topic.hpp"
+#include "protocol/server/rest.hpp"
+#include "protocol/wire/http_fields.hpp"
+#include "src/server/metrics.hpp"
+#include "src/server/query.hpp"
+#include "src/server/shard.hpp"
+#include "src/server/status_channel.hpp"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <chrono>
+#include <ctime>
+#include <string>
+
+// The HTTP API.
+namespace phx::shell {
+namespace {
+
+using namespace protocol::server;
+using protocol::Opcode;
+
+constexpr std::string_view not_json = "the body is not JSON";
+
+bool has_content_type(const HttpRequest& request, std::string_view wanted) {
+    const std::string_view type = request.header("content-type");
+    return protocol::equals_ignoring_case(protocol::trim_field(type.substr(0, type.find(';'))), wanted);
+}
+
+/// RFC 3339, in UTC, with milliseconds.
+std::string time_text(std::chrono::system_clock::time_point time) {
+    using namespace std::chrono;
+    const std::time_t seconds = system_clock::to_time_t(floor<std::chrono::seconds>(time));
+    const auto ms = duration_cast<milliseconds>(time - floor<std::chrono::seconds>(time)).count();
+    std::tm parts{};
+    ::gmtime_r(&seconds, &parts);
+    std::array<char, 32> text{};
+    const std::size_t length = std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%S.", &parts);
+    const std::string digits = std::to_string(1000 + ms);
+    return std::string(text.data(), length) + digits.substr(1) + 'Z';
+}
+
+void append_member(std::string& json, std::string_view name, std::string_view text) {
+    json.append(json.ends_with('{') ? "\"" : ",\"").append(name).append("\":");
+    protocol::append_json_string(json, text);
+}
+
+/// Without what the client sent to be let in: its parameters and its claims.
+std::string connection_json(const phx::server::Connection& connection) {
+    std::string json = "{";
+    append_member(json, "id", connection.id);
+    append_member(json, "user_id", connection.user_id);
+    json += ",\"roles\":[";
+    for (const std::string& role : connection.roles) {
+        if (!json.ends_with('[')) json += ',';
+        protocol::append_json_string(json, role);
+    }
+    json += ']';
+    append_member(json, "socket_id", connection.socket_id);
+    append_member(json, "peer", connection.peer);
+    append_member(json, "connected_at", time_text(connection.connected_at));
+    if (connection.expires_at) append_member(json, "expires_at", time_text(*connection.expires_at));
+    return json + '}';
+}
+
+/// Of a list that is given in pages: `?after=NAME&limit=N`.
+struct Page {
+    static constexpr std::size_t default_limit = 100;
+    static constexpr std::size_t max_limit = 1000;
+    std::string after = {};
+    std::size_t limit = default_limit;
+};
+
+std::optional<Page> read_page(std::string_view query) {
+    Page page;
+    page.after = query_parameter(query, "after").value_or("");
+    const auto limit = query_parameter(query, "limit");
+    if (!limit) return page;
+    const char* const end = limit->data() + limit->size();
+    const auto [stop, error] = std::from_chars(limit->data(), end, page.limit);
+    if (error != std::errc{} || stop != end || page.limit == 0 || page.limit > Page::max_limit)
+        return std::nullopt;
+    return page;
+}
+
+HttpAnswer bad_page() { return HttpAnswer::error(400, "limit must be a number from 1 to 1000"); }
+
+/// `next`: where the next page begins; empty: this was the last one.
+HttpAnswer page_answer(std::string_view name, const std::string& items, std::string_view next) {
+    std::string json = "{\"" + std::string(name) + "\":[" + items + "],\"next\":";
+    if (next.empty()) {
+        json += "null";
+    } else {
+        protocol::append_json_string(json, next);
+    }
+    return HttpAnswer::json(200, json + '}');
+}
+
+std::string realtime_topic_of(std::string_view name) {
+    return std::string(protocol::realtime_prefix).append(name);
+}
+
+} // namespace
+
+void Shard::serve(const ServiceRequest& wanted, const std::shared_ptr<HttpExchange>& exchange) {
+    if (wanted.service == Service::long_poll) return serve_poll(wanted.attempt, exchange);
+    Caller caller;
+    const auto refused = judge_caller(wanted.service, *exchange, caller);
+    exchange->answer(refused ? *refused : serve(wanted, *exchange, caller));
+}
+
+/// Broadcasts need a good token, what concerns other people's connections the service role. A server that
+/// lets everybody in (on loopback only) asks nobody.
+std::optional<HttpAnswer> Shard::judge_caller(Service service, const HttpExchange& exchange, Caller& caller) {
+    // The page itself says nothing; what it shows comes over its channel.
+    const bool is_open =
+        service == Service::ready || service == Service::metrics || service == Service::status_page;
+    if (is_open) return std::nullopt;
+    const auto verifier = tokens_->get();
+    if (!verifier && !options_.authorize) return std::nullopt;
+    const HttpAnswer unauthorized = HttpAnswer::message(401, "Unauthorized");
+    if (!verifier) return unauthorized;
+    auto verdict = verifier->verify(find_token(exchange.request()), loop_.wall_clock());
+    if (const auto* const refusal = std::get_if<phx::server::TokenRefusal>(&verdict)) {
+        report(fail(Errc::bad_auth,
+                    "an HTTP request from " + exchange.peer() + " is refused: " + describe(*refusal),
+                    Origin::peer)
+                   .error);
+        return unauthorized;
+    }
+    caller.identity = std::get<phx::server::Identity>(std::move(verdict));
+    const auto& roles = caller.identity->roles;
+    if (std::find(roles.begin(), roles.end(), options_.service_role) != roles.end()) {
+        caller.identity.reset();
+        return std::nullopt;
+    }
+    if (service == Service::broadcast || service == Service::broadcast_one) return std::nullopt;
+    return HttpAnswer::message(403, "this needs a token with the role " + options_.service_role);
+}
+
+HttpAnswer Shard::serve(const ServiceRequest& wanted, const HttpExchange& exchange, const Caller& caller) {
+    switch (wanted.service) {
+    case Service::status_page: return serve_status_page();
+    case Service::ready:
+        if (is_draining()) return HttpAnswer::json(503, R"({"status":"draining"})");
+        return HttpAnswer::json(200, R"({"status":"ok"})");
+    case Service::metrics: {
+        HttpAnswer answer = HttpAnswer::text(200, metrics_text(counters_->read()));
+        answer.content_type = "text/plain; version=0.0.4; charset=utf-8";
+        return answer;
+    }
+    case Service::broadcast: return serve_broadcast(exchange, caller);
+    case Service::broadcast_one: return serve_broadcast_one(wanted, exchange, caller);
+    case Service::send: return serve_send(exchange);
+    case Service::connections: return serve_connections(exchange);
+    case Service::topics: return serve_topics(exchange);
+    case Service::disconnect: return serve_disconnect(exchange);
+    case Service::long_poll: break; // it may be answered later
+    }
+    return HttpAnswer::error(404, "not found");
+}
+
+HttpAnswer Shard::serve_status_page() {
+    HttpAnswer answer = HttpAnswer::text(200, status_page(options_.endpoints.front().path));
+    answer.content_type = "text/html; charset=utf-8";
+    answer.extra_headers =
+        "content-security-policy: default-src 'none'; style-src 'unsafe-inline'; script-src "
+        "'unsafe-inline'; connect-src 'self' ws: wss:; base-uri 'none'; frame-ancestors "
+        "'none'\r\nx-content-type-options: nosniff\r\nreferrer-policy: no-referrer\r\n";
+    return answer;
+}
+
+HttpAnswer Shard::serve_broadcast(const HttpExchange& exchange, const Caller& caller) {
+    // What Phoenix reads nothing from is to it an object without members.
+    const bool is_read = has_content_type(exchange.request(), "application/json");
+    const std::string_view body = is_read ? std::string_view(exchange.body()) : "{}";
+    if (!protocol::validate_json(body)) return HttpAnswer::error(400, not_json);
+    const RestBatch batch = read_batch(body, options_.max_broadcast_bytes);
+    if (!batch.errors.empty()) return HttpAnswer::json(422, batch.errors);
+    for (const RestBroadcast& message : batch.messages) {
+        const std::string topic = realtime_topic_of(message.topic);
+        machine_.broadcast_realtime(loop_.now(),
+                                    {.topic = topic,
+                                     .event = message.event,
+                                     .payload = {Opcode::text, message.payload},
+                                     .is_private = message.is_private,
+                                     .writer = caller.rights()}); // refused: silently, as Supabase
+        pump();
+    }
+    return HttpAnswer::empty(202);
+}
+
+HttpAnswer Shard::serve_broadcast_one(const ServiceRequest& wanted, const HttpExchange& exchange,
+                                      const Caller& caller) {
+    const bool is_json = has_content_type(exchange.request(), "application/json");
+    if (!is_json && !has_content_type(exchange.request(), "application/octet-stream")) {
+        return HttpAnswer::error(415,
+                                 "Unsupported Media Type. Use application/json or application/octet-stream");
+    }
+    const std::string_view body =
+        is_json && exchange.body().empty() ? std::string_view("{}") : std::string_view(exchange.body());
+    const phx::server::PayloadView payload{is_json ? Opcode::text : Opcode::binary, body};
+    if (is_json && !protocol::validate_json(body)) return HttpAnswer::error(400, not_json);
+    if (const auto valid = check_message(wanted.event, payload); !valid)
+        return HttpAnswer::error(422, valid.error().message);
+    if (body.size() > options_.max_broadcast_bytes)
+        return HttpAnswer::json(422, R"({"errors":{"payload":["Payload size exceeds tenant limit"]}})");
+    const std::string topic = realtime_topic_of(wanted.topic);
+    const auto count = machine_.broadcast_realtime(
+        loop_.now(), {.topic = topic,
+                      .event = wanted.event,
+                      .payload = payload,
+                      .is_private = query_parameter(exchange.request().query, "private") == "true",
+                      .form = RealtimeBroadcast::Form::user_broadcast,
+                      .writer = caller.rights()});
+    pump();
+    return count ? HttpAnswer::empty(202) : HttpAnswer::message(403, "Unauthorized");
+}
+
+HttpAnswer Shard::serve_send(const HttpExchange& exchange) {
+    const auto wanted = read_send(exchange.body());
+    if (!wanted) return HttpAnswer::error(422, wanted.error().message);
+    const std::size_t count =
+        machine_.send(loop_.now(), wanted->route, wanted->event, {Opcode::text, wanted->payload});
+    pump();
+    return HttpAnswer::json(202, R"({"accepted":true,"delivered":)" + std::to_string(count) + '}');
+}
+
+HttpAnswer Shard::serve_disconnect(const HttpExchange& exchange) {
+    const auto route = read_route(exchange.body());
+    if (!route) return HttpAnswer::error(422, route.error().message);
+    constexpr std::uint16_t going_away = 1001; // as Phoenix; its client comes back
+    const std::size_t count = machine_.disconnect(loop_.now(), *route, going_away);
+    pump();
+    return HttpAnswer::json(200, R"({"disconnected":)" + std::to_string(count) + '}');
+}
+
+HttpAnswer Shard::serve_connections(const HttpExchange& exchange) {
+    const auto page = read_page(exchange.request().query);
+    if (!page) return bad_page();
+    const auto text = query_parameter(exchange.request().query, "route").value_or("all");
+    const auto route = phx::server::parse_route(text);
+    if (!route)
+        return HttpAnswer::error(400, "route must be such as user:7, role:admin, topic:room:1 or all");
+    auto found = machine_.connections(*route);
+    std::erase_if(found, [&](const auto& connection) { return connection->id <= page->after; });
+    const auto by_id = [](const auto& a, const auto& b) { return a->id < b->id; };
+    const auto end = found.begin() + static_cast<std::ptrdiff_t>(std::min(page->limit, found.size()));
+    std::partial_sort(found.begin(), end, found.end(), by_id);
+    std::string items;
+    for (auto one = found.begin(); one != end; ++one) {
+        if (!items.empty()) items += ',';
+        items += connection_json(**one);
+    }
+    return page_answer("connections", items, end != found.end() ? (*(end - 1))->id : std::string_view{});
+}
+
+HttpAnswer Shard::serve_topics(const HttpExchange& exchange) {
+    const auto page = read_page(exchange.request().query);
+    if (!page) return bad_page();
+    const auto topics = machine_.topics(page->after, page->limit);
+    std::string items;
+    for (const auto& topic : topics) {
+        items += items.empty() ? "{" : ",{";
+        append_member(items, "topic", topic.name);
+        items += ",\"members\":" + std::to_string(topic.members) + '}';
+    }
+    const bool may_go_on = topics.size() == page->limit;
+    return page_answer("topics", items, may_go_on ? topics.back().name : std::string_view{});
+}
+
+} // namespace phx::shell

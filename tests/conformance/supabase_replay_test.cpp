@@ -1,0 +1,81 @@
+#include "tests/conformance/supabase_replay.hpp"
+#include "tests/conformance/supabase_scenario.hpp"
+
+#include <algorithm>
+#include <fstream>
+#include <gtest/gtest.h>
+
+using namespace phx::conformance;
+
+namespace {
+
+const std::filesystem::path vectors = PHX_TEST_VECTORS "/supabase";
+const std::filesystem::path table_file = PHX_CONFORMANCE_DIR "/supabase_differences.json";
+
+const Table& table() {
+    static const Table loaded = load_table(table_file);
+    return loaded;
+}
+
+Scenario load(const std::string& name) { return load_supabase_scenario(vectors / (name + ".jsonl")); }
+
+std::vector<std::string> replayed_scenarios() {
+    std::vector<std::string> names = scenario_names(vectors);
+    std::erase_if(names, [](const std::string& name) { return table().out_of_scope.contains(name); });
+    return names;
+}
+
+class SupabaseReplay : public testing::TestWithParam<std::string> {};
+
+} // namespace
+
+TEST_P(SupabaseReplay, AnswersAsRecordedOrAsTheTableSays) {
+    EXPECT_EQ(replay_supabase(load(GetParam()), table()), "");
+}
+
+INSTANTIATE_TEST_SUITE_P(Recorded, SupabaseReplay, testing::ValuesIn(replayed_scenarios()),
+                         [](const auto& test) { return test.param; });
+
+// The replay itself: it has to notice what is wrong.
+
+TEST(SupabaseReplayer, ReportsAFrameWithAnotherValue) {
+    Scenario scenario = load("02_v2_connect_join_leave");
+    const auto reply = std::find_if(scenario.steps.begin(), scenario.steps.end(), [](const Step& step) {
+        return step.sender == Sender::server && step.kind == "frame";
+    });
+    reply->line["data"] = R"([null,"1","phoenix","phx_reply",{"status":"ok","response":{"n":1}}])";
+    EXPECT_NE(replay_supabase(scenario, table()).find("at /text/4/response: expected"), std::string::npos);
+}
+
+TEST(SupabaseReplayer, ReportsAFrameTooManyAndOneTooFew) {
+    Scenario scenario = load("02_v2_connect_join_leave");
+    const auto reply = std::find_if(scenario.steps.begin(), scenario.steps.end(), [](const Step& step) {
+        return step.sender == Sender::server && step.kind == "frame";
+    });
+    const Step removed = *reply;
+    const auto after = scenario.steps.erase(reply);
+    EXPECT_NE(replay_supabase(scenario, table()), "");
+    scenario.steps.insert(scenario.steps.insert(after, removed), removed);
+    EXPECT_NE(replay_supabase(scenario, table()), "");
+}
+
+TEST(SupabaseDifferences, NameOnlyWhatIsRecordedAndDiffers) {
+    for (const auto& [name, differences] : table().differences) {
+        const Scenario scenario = load(name);
+        for (const Difference& difference : differences) {
+            SCOPED_TRACE(name + " line " + std::to_string(difference.seq));
+            const auto step = std::find_if(scenario.steps.begin(), scenario.steps.end(),
+                                           [&](const Step& s) { return s.seq == difference.seq; });
+            ASSERT_NE(step, scenario.steps.end());
+            ASSERT_EQ(step->sender, Sender::server);
+            EXPECT_NE(difference.ours, std::vector<nlohmann::json>{event_of(*step)}) << "no difference";
+        }
+    }
+}
+
+TEST(SupabaseDifferences, StandInTheReadme) {
+    std::ifstream in(PHX_CONFORMANCE_DIR "/README.md");
+    const std::string readme{std::istreambuf_iterator<char>(in), {}};
+    const std::string wanted = render(table());
+    EXPECT_NE(readme.find(wanted), std::string::npos) << "README.md has to contain:\n" << wanted;
+}

@@ -1,0 +1,82 @@
+#include "tests/conformance/supabase_scenario.hpp"
+
+#include "phx/protocol/base64.hpp"
+
+#include <algorithm>
+#include <fstream>
+#include <stdexcept>
+#include <utility>
+
+namespace phx::conformance {
+
+using nlohmann::json;
+
+namespace {
+
+/// Of the keys `text` and `hex` of a line.
+void read_payload(const json& line, Step& step, const std::string& opcode) {
+    step.kind = "frame";
+    step.line["opcode"] = opcode;
+    if (line.contains("hex")) step.line["hex"] = line["hex"];
+    if (line.contains("text")) step.line["data"] = line["text"];
+}
+
+Step parse_step(int number, const json& line) {
+    Step step;
+    step.seq = number;
+    step.at_ms = line.value("t", 0.0);
+    step.connection = line.value("conn", "");
+    const std::string direction = line.value("dir", ""), op = line.value("op", "");
+    step.sender = direction == "in" ? Sender::server : direction.empty() ? Sender::nobody : Sender::client;
+    step.kind = direction.empty() ? "note" : op;
+    step.line = line;
+    if (direction == "open") step.kind = "connect";
+    if (direction == "sql") step.kind = "sql";
+    if (op == "http") step.kind = direction == "in" ? "http_response" : "http_request";
+    if (op == "text" || op == "binary" || op == "pong") read_payload(line, step, op);
+    if (op == "upgrade" || op == "handshake" || step.kind == "http_response") step.sender = Sender::nobody;
+    return step;
+}
+
+} // namespace
+
+Scenario load_supabase_scenario(const std::filesystem::path& file) {
+    std::ifstream in(file);
+    if (!in) throw std::runtime_error("cannot read " + file.string());
+    Scenario scenario;
+    scenario.name = file.stem().string();
+    int number = 0;
+    for (std::string text; std::getline(in, text);) {
+        json line = json::parse(text, nullptr, false);
+        if (!line.is_object()) throw std::runtime_error(file.string() + ": no recording: " + text);
+        scenario.steps.push_back(parse_step(++number, line));
+    }
+    return scenario;
+}
+
+json claims_of(std::string_view token) {
+    const std::size_t first = token.find('.'), second = token.rfind('.');
+    if (first == token.npos || first == second) return nullptr;
+    const auto text =
+        protocol::base64_decode(token.substr(first + 1, second - first - 1), protocol::Base64Alphabet::url,
+                                protocol::Base64Padding::unpadded);
+    json claims = text ? json::parse(*text, nullptr, false) : json();
+    return claims.is_object() ? claims : json(nullptr);
+}
+
+std::int64_t began_at_ms(const Scenario& scenario) {
+    std::int64_t latest = 0;
+    for (const Step& step : scenario.steps) {
+        if (step.kind != "connect") continue;
+        const std::string url = step.line.at("url").get<std::string>();
+        const std::size_t at = url.find("apikey=");
+        const json claims =
+            at == url.npos ? json() : claims_of(url.substr(at + 7, url.find('&', at) - at - 7));
+        if (!claims.contains("iat")) continue;
+        const auto began = 1000 * claims["iat"].get<std::int64_t>() - static_cast<std::int64_t>(step.at_ms);
+        latest = std::max(latest, began);
+    }
+    return latest;
+}
+
+} // namespace phx::conformance

@@ -1,0 +1,91 @@
+#include "protocol/server/history_store.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+namespace phx::test {
+namespace {
+
+using phx::server::History;
+using protocol::server::HistoryStore;
+using protocol::server::PastMessage;
+using testing::ElementsAre;
+using testing::IsEmpty;
+
+constexpr std::size_t plenty = 1u << 20;
+
+struct Kept : testing::Test {
+    void add(const std::string& topic, const std::string& id, std::int64_t at_ms, std::size_t payload = 0) {
+        PastMessage message;
+        message.topic = topic;
+        message.id = id;
+        message.unix_ms = at_ms;
+        message.ends_ms = at_ms + 10'000;
+        message.payload.assign(payload, 'x');
+        store.add(std::move(message), rule);
+    }
+    std::vector<std::string> ids(const std::string& topic, std::int64_t since = 0, std::size_t limit = 25,
+                                 std::int64_t now = 0) const {
+        std::vector<std::string> found;
+        for (const PastMessage* message : store.since(topic, since, limit, now)) found.push_back(message->id);
+        return found;
+    }
+    History rule{.pattern = "*", .max_messages = 3};
+    HistoryStore store{7, plenty};
+};
+
+TEST_F(Kept, GivesTheNewestOldestFirst) {
+    for (int i = 1; i <= 3; ++i) add("a", std::to_string(i), 100 * i);
+    EXPECT_THAT(ids("a"), ElementsAre("1", "2", "3"));
+    EXPECT_THAT(ids("a", 0, 2), ElementsAre("2", "3"));
+    EXPECT_THAT(ids("a", 200), ElementsAre("2", "3"));
+    EXPECT_THAT(ids("a", 301), IsEmpty());
+    EXPECT_THAT(ids("b"), IsEmpty());
+}
+
+TEST_F(Kept, DropsWhatIsTooManyOfItsTopic) {
+    add("b", "other", 1);
+    for (int i = 1; i <= 5; ++i) add("a", std::to_string(i), 100 * i);
+    EXPECT_THAT(ids("a"), ElementsAre("3", "4", "5"));
+    EXPECT_THAT(ids("b"), ElementsAre("other"));
+}
+
+TEST_F(Kept, DropsWhatIsTooOld) {
+    add("a", "1", 0);
+    add("a", "2", 5'000);
+    EXPECT_THAT(ids("a", 0, 25, 10'000), ElementsAre("2")); // not given
+    add("b", "3", 10'000);
+    EXPECT_THAT(ids("a"), ElementsAre("2")); // not kept
+    add("b", "4", 20'000);
+    const std::size_t of_one = store.bytes();
+    EXPECT_THAT(ids("a"), IsEmpty());
+    EXPECT_THAT(ids("b"), ElementsAre("4"));
+    add("a", "5", 40'000);
+    EXPECT_EQ(store.bytes(), of_one);
+}
+
+TEST_F(Kept, IsBoundedInBytesOverAllTopics) {
+    store = HistoryStore(7, 10'000);
+    for (int i = 0; i < 100; ++i) {
+        add("topic" + std::to_string(i % 40), std::to_string(i), i, 1'000);
+        EXPECT_LE(store.bytes(), 10'000u);
+    }
+    EXPECT_THAT(ids("topic19"), ElementsAre("99"));
+    EXPECT_THAT(ids("topic20"), IsEmpty());
+    const std::size_t before = store.bytes();
+    add("a", "larger than all of it", 100, 20'000);
+    EXPECT_THAT(ids("a"), IsEmpty());
+    EXPECT_EQ(store.bytes(), before);
+}
+
+TEST_F(Kept, NothingWhereARuleSaysNone) {
+    rule.max_messages = 0;
+    add("a", "1", 0);
+    EXPECT_EQ(store.bytes(), 0u);
+}
+
+} // namespace
+} // namespace phx::test

@@ -1,0 +1,203 @@
+#include "tests/support/test_server.hpp"
+
+#include "phx/channel.hpp"
+#include "phx/loop.hpp"
+#include "phx/socket.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+namespace phx::test {
+namespace {
+
+using namespace std::chrono_literals;
+using nlohmann::json;
+
+/// A client of long poll by hand: one connection for its polls, one for its posts.
+class Poller {
+public:
+    explicit Poller(std::uint16_t port, std::string path = "/socket/longpoll?vsn=2.0.0")
+        : port_(port), path_(std::move(path)), polls_(port) {}
+
+    void start_poll() { polls_->send(head("GET") + "host: a\r\n\r\n"); }
+    json finish_poll() {
+        const HttpResponse answer = read_response(*polls_, rest_);
+        EXPECT_EQ(answer.status, 200);
+        const json body = json::parse(answer.body);
+        if (body.contains("token")) token_ = body["token"];
+        return body;
+    }
+    json poll() {
+        start_poll();
+        return finish_poll();
+    }
+    json post(const std::string& body, const std::string& type = "application/json") {
+        const HttpResponse answer = request(port_,
+                                            head("POST") + "content-type: " + type +
+                                                "\r\ncontent-length: " + std::to_string(body.size()),
+                                            body);
+        EXPECT_EQ(answer.status, 200);
+        return json::parse(answer.body);
+    }
+    /// Opens a session and joins a topic.
+    void join(const std::string& topic) {
+        EXPECT_EQ(poll()["status"], 410);
+        EXPECT_EQ(post(json::array({"1", "1", topic, "phx_join", json::object()}).dump())["status"], 200);
+        EXPECT_EQ(messages(poll()).at(0)[4]["status"], "ok");
+    }
+    static std::vector<json> messages(const json& answer) {
+        std::vector<json> list;
+        for (const json& text : answer["messages"]) list.push_back(json::parse(text.get<std::string>()));
+        return list;
+    }
+    std::string token() const { return token_; }
+    void set_token(std::string token) { token_ = std::move(token); }
+    void lose_poll() { polls_.emplace(port_); }
+
+private:
+    /// Without a host, and without the empty line at the end.
+    std::string head(const std::string& method) const {
+        std::string text = method + ' ' + path_ + " HTTP/1.1\r\n";
+        if (!token_.empty()) text += "x-phoenix-longpoll-token: " + token_ + "\r\n";
+        return text;
+    }
+
+    std::uint16_t port_;
+    std::string path_;
+    std::optional<TcpClient> polls_;
+    std::string rest_;
+    std::string token_;
+};
+
+TEST(ServerLongPoll, GivesATokenAndThenWhatWasSaid) {
+    TestServer server;
+    Poller client(server.port());
+    client.join("room:1");
+    EXPECT_EQ(client.post(R"(["1","2","room:1","a",{"n":1}])"), json::parse(R"({"status":200})"));
+    const auto replies = Poller::messages(client.poll());
+    ASSERT_EQ(replies.size(), 1u);
+    EXPECT_EQ(replies[0],
+              json::parse(R"(["1","2","room:1","phx_reply",{"status":"ok","response":{"n":1}}])"));
+}
+
+TEST(ServerLongPoll, TakesLinesAndAnswersThemTogether) {
+    TestServer server;
+    Poller client(server.port());
+    client.join("room:1");
+    client.post("[\"1\",\"2\",\"room:1\",\"a\",{}]\n[\"1\",\"3\",\"room:1\",\"broadcast\",{\"x\":1}]\n",
+                "application/x-ndjson");
+    const auto messages = Poller::messages(client.poll());
+    ASSERT_EQ(messages.size(), 3u);
+    EXPECT_EQ(messages[0][1], "2");
+    EXPECT_EQ(messages[1][3], "news");
+    EXPECT_EQ(messages[2][1], "3");
+}
+
+TEST(ServerLongPoll, HoldsAPollUntilSomethingIsSaid) {
+    TestServer server;
+    Poller client(server.port());
+    client.join("room:1");
+    client.start_poll();
+    WsClient other(server.port());
+    other.call(R"(["1","1","room:1","phx_join",{}])");
+    other.send(R"(["1","2","room:1","broadcast",{"hello":true}])");
+    const auto messages = Poller::messages(client.finish_poll());
+    ASSERT_EQ(messages.size(), 1u);
+    EXPECT_EQ(messages[0], json::parse(R"([null,null,"room:1","news",{"hello":true}])"));
+}
+
+TEST(ServerLongPoll, AnswersAnEmptyPollAfterTheWindowAndForgetsWhoStaysAway) {
+    server::Options options;
+    options.timeouts.poll = 50ms;
+    TestServer server(options);
+    Poller client(server.port());
+    client.join("room:1");
+    const json empty = client.poll();
+    EXPECT_EQ(empty["status"], 204);
+    EXPECT_EQ(empty["messages"], json::array());
+    EXPECT_EQ(empty["token"], client.token());
+    const std::string token = client.token();
+    // Gone when nobody polls for the window: seen by who counts.
+    while (server->stats().connections > 0) std::this_thread::yield();
+    const json gone = client.poll();
+    EXPECT_EQ(gone["status"], 410);
+    EXPECT_NE(gone["token"], token);
+}
+
+TEST(ServerLongPoll, KeepsWhatAClientMissedWhilePollsFail) {
+    TestServer server;
+    Poller client(server.port());
+    client.join("room:1");
+    client.start_poll();
+    client.lose_poll();
+    // A connection made after that one ended is served after it.
+    EXPECT_EQ(request(server.port(), "GET /health HTTP/1.1").status, 200);
+    server->broadcast("room:1", "news", server::Payload(R"({"n":1})"));
+    const auto messages = Poller::messages(client.poll());
+    ASSERT_EQ(messages.size(), 1u);
+    EXPECT_EQ(messages[0][4], json::parse(R"({"n":1})"));
+}
+
+TEST(ServerLongPoll, RefusesUnknownTokensAndClientsThatMayNotConnect) {
+    server::Options options;
+    options.authorize = [](const server::ConnectRequest& request) {
+        server::ConnectAnswer answer;
+        if (request.params.find("bad") != std::string_view::npos) answer.http_status = 403;
+        return answer;
+    };
+    TestServer server(options);
+    Poller unknown(server.port());
+    unknown.set_token("junk");
+    EXPECT_EQ(unknown.post("[]"), json::parse(R"({"status":410})"));
+    EXPECT_EQ(unknown.poll()["status"], 410);
+    Poller refused(server.port(), "/socket/longpoll?vsn=2.0.0&user=bad");
+    EXPECT_EQ(refused.poll(), json::parse(R"({"status":403})"));
+}
+
+TEST(ServerLongPoll, EndsTheSessionOfWhoPostsNonsense) {
+    TestServer server;
+    for (const char* body : {"nonsense!", "[not json"}) {
+        Poller client(server.port());
+        client.join("room:1");
+        EXPECT_EQ(client.post(body), json::parse(R"({"status":408})")) << body;
+        EXPECT_EQ(client.post("[]"), json::parse(R"({"status":410})")) << body;
+    }
+    EXPECT_EQ(server->stats().connections, 0u);
+}
+
+TEST(ServerLongPoll, EndsTheSessionOfWhoDoesNotPollForWhatIsSaid) {
+    server::Options options;
+    options.max_pending_bytes = 1000;
+    TestServer server(options);
+    Poller client(server.port());
+    client.join("room:1");
+    const server::Payload payload(json({{"text", std::string(400, 'x')}}).dump());
+    for (int i = 0; i < 4; ++i) server->broadcast("room:1", "news", payload);
+    while (server->stats().connections > 0) std::this_thread::yield();
+    EXPECT_EQ(client.poll()["status"], 410);
+    EXPECT_EQ(server->stats().slow_consumers, 1u);
+}
+
+TEST(ServerLongPoll, ServesOurOwnClient) {
+    TestServer server;
+    Loop loop;
+    SocketOptions options;
+    options.transport.transport = Transport::long_poll;
+    Socket socket(loop, "ws://127.0.0.1:" + std::to_string(server.port()) + "/socket", std::move(options));
+    auto channel = socket.channel("room:1");
+    socket.connect();
+    ASSERT_TRUE(channel.join().wait());
+    for (int i = 0; i < 20; ++i) {
+        const auto reply = channel.push("echo", {{"i", i}}).wait();
+        ASSERT_TRUE(reply);
+        EXPECT_EQ(reply->text(), "{\"i\":" + std::to_string(i) + "}");
+    }
+}
+
+} // namespace
+} // namespace phx::test
