@@ -12,9 +12,11 @@
 namespace phx::protocol::server {
 
 enum class DeadlineKind : std::uint8_t {
-    idle, ///< of a session
-    join, ///< a delayed answer takes effect
-    info, ///< Actions::after
+    idle,         ///< of a session
+    join,         ///< a delayed answer takes effect
+    info,         ///< Actions::after
+    subscription, ///< a join gives up waiting for the broker
+    reply,        ///< Actions::reply_later
 };
 
 struct Deadline {

@@ -63,6 +63,7 @@ Membership& ServerMachine::State::add_member(Session& session, std::uint64_t top
     member.topic = topics.acquire(frame.topic, visibility);
     topics[member.topic].pattern = pattern;
     member.pattern = pattern.value_or(PatternId{});
+    member.connection = session.connection;
     const JsonToken join_ref = frame.join_ref.value_or(null_token);
     member.join_ref.assign(join_ref.text);
     member.channel_ref.assign((join_ref.is_null() ? frame.ref.value_or(null_token) : join_ref).text);
@@ -75,12 +76,14 @@ Membership& ServerMachine::State::add_member(Session& session, std::uint64_t top
 void ServerMachine::State::enter_topic(Session& session, Membership& member) {
     member.phase = MemberPhase::joined;
     member.position = topics.join(member.topic, session.vsn, session.id, member.id);
+    if (member.keyed) enter_group(member);
 }
 
 void ServerMachine::State::settle(TimePoint now, Membership& member, const phx::server::JoinAnswer& answer) {
+    const bool accepted = answer.verdict == phx::server::JoinAnswer::Verdict::accept;
+    if (accepted && subscribe(now, member, answer)) return;
     Session& session = *sessions.find(member.session);
     const std::unique_ptr<PendingJoin> pending = std::exchange(member.pending, nullptr);
-    const bool accepted = answer.verdict == phx::server::JoinAnswer::Verdict::accept;
     FrameView question;
     question.ref = JsonToken{pending->ref};
     question.topic = topic_name(member);
@@ -88,12 +91,15 @@ void ServerMachine::State::settle(TimePoint now, Membership& member, const phx::
         reply(session, JsonToken{member.join_ref}, question, accepted ? "ok" : "error", answer.response);
     // A binary response that this version or these names cannot carry: the join crashed.
     if (!sent) refuse(session, JsonToken{member.join_ref}, question, "join crashed");
-    if (accepted && sent) enter_topic(session, member);
+    const bool is_judged = accepted && sent && traits(member).first_message == ChannelTraits::First::judged;
+    if (accepted && sent && !is_judged) enter_topic(session, member);
     if (pending->replaced)
         end_frame(session, question.topic, JsonToken{*pending->replaced}, "phx_close", "{}");
-    if (accepted && sent) {
-        for (const phx::server::Action& action : answer.then.list)
-            if (act(now, session, member, ReplyTo{}, action) == Verdict::ended) break;
+    if (is_judged) {
+        member.phase = MemberPhase::unjudged;
+        member.then = std::make_unique<phx::server::Actions>(answer.then);
+    } else if (accepted && sent) {
+        act_all(now, member, ReplyTo{}, answer.then);
     } else {
         end(member, EndReason::crashed);
     }

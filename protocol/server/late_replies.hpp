@@ -2,6 +2,7 @@
 
 #include "phx/protocol/frame.hpp"
 #include "phx/server/actions.hpp"
+#include "protocol/clock.hpp"
 
 #include <algorithm>
 #include <cstddef>
@@ -25,7 +26,7 @@ public:
     Added add(std::uint64_t id, JsonToken ref, std::size_t limit) {
         const bool is_full = living_ >= std::max<std::size_t>(limit, 1);
         if (is_full) clear(entries_[head_]);
-        entries_.push_back({id, std::string(ref.text)});
+        entries_.push_back({id, std::string(ref.text), TimePoint::max()});
         ++living_;
         trim();
         return is_full ? Added::forgot_oldest : Added::kept_all;
@@ -35,6 +36,28 @@ public:
     std::string_view ref(phx::server::ReplyTo to) const {
         const Entry* const entry = find(to);
         return entry != nullptr ? std::string_view(entry->ref) : std::string_view();
+    }
+
+    /// When it counts as not answered. False if it is already.
+    bool set_deadline(phx::server::ReplyTo to, TimePoint at) {
+        const Entry* const found = find(to);
+        if (found == nullptr || found->ref.empty()) return false;
+        entries_[static_cast<std::size_t>(found - entries_.data())].deadline = at;
+        return true;
+    }
+
+    /// One that is past its time.
+    std::optional<phx::server::ReplyTo> find_late(TimePoint now) const {
+        for (const Entry& entry : entries_)
+            if (!entry.ref.empty() && entry.deadline <= now) return phx::server::ReplyTo{entry.id};
+        return std::nullopt;
+    }
+
+    TimePoint next_deadline() const {
+        TimePoint next = TimePoint::max();
+        for (const Entry& entry : entries_)
+            if (!entry.ref.empty()) next = std::min(next, entry.deadline);
+        return next;
     }
 
     std::optional<std::string> take(phx::server::ReplyTo to) {
@@ -52,6 +75,7 @@ private:
     struct Entry {
         std::uint64_t id;
         std::string ref;
+        TimePoint deadline;
     };
     static constexpr std::size_t tolerated_holes = 16;
 

@@ -21,11 +21,13 @@ std::string ServerMachine::State::connection_id(SessionId id) const {
 void ServerMachine::State::begin_call() {
     if (!replays.empty() || !out.reset()) return; // not drained: the old views stay good
     replayed.clear();
-    for (const MemberId id : ended) {
-        topics.release(members.find(id)->topic);
+    std::erase_if(ended, [this](MemberId id) {
+        const Membership& member = *members.find(id);
+        if (must_wait(member)) return false; // its answer is still to come
+        topics.release(member.topic);
         members.erase(id);
-    }
-    ended.clear();
+        return true;
+    });
 }
 
 void ServerMachine::State::end(Membership& member, EndReason reason) {
@@ -38,15 +40,21 @@ bool ServerMachine::State::leave_topic(Membership& member, EndReason reason) {
     std::erase_if(session.joins, [&](const JoinEntry& entry) { return entry.member == member.id; });
     session.params_bytes -= std::exchange(member.params_bytes, 0);
     const bool was_joined = member.phase == MemberPhase::joined;
+    const bool was_judged = member.phase != MemberPhase::unjudged && member.phase != MemberPhase::judging;
     member.phase = MemberPhase::ended;
     ended.push_back(member.id);
     add_dead(std::exchange(member.timers, 0));
     member.pending.reset();
     member.waiting = {};
-    if (!was_joined) return false;
+    unsubscribe(member);
+    if (!was_joined) {
+        if (!was_judged || (member.keyed && member.keyed->was_accepted)) push_ended(member, reason);
+        return false;
+    }
     const MemberId moved = topics.leave(member.topic, session.vsn, member.position);
     if (moved != TopicTable::none) members.find(moved)->position = member.position;
-    if (!member.realtime) out.push(event::Ended{member.id, member.pattern, reason});
+    if (member.keyed) leave_group(member);
+    if (!member.realtime) push_ended(member, reason);
     return true;
 }
 
@@ -96,6 +104,14 @@ void ServerMachine::State::disconnect(std::string_view socket_id) {
     finish_close(ended_before);
 }
 
+void ServerMachine::State::disconnect_user(std::string_view user_id) {
+    const std::size_t ended_before = ended.size();
+    sessions.for_each([&](Session& session) {
+        if (session.connection->user_id == user_id) begin_close(session, 1001, {});
+    });
+    finish_close(ended_before);
+}
+
 bool ServerMachine::State::is_moot(const Output& output) {
     MemberId id = {};
     if (const auto* const in = std::get_if<event::MessageIn>(&output)) {
@@ -104,11 +120,18 @@ bool ServerMachine::State::is_moot(const Output& output) {
         id = broadcast->member;
     } else if (const auto* const info = std::get_if<event::InfoDue>(&output)) {
         id = info->member;
+    } else if (const auto* const first = std::get_if<event::FirstMessage>(&output)) {
+        id = first->member;
+    } else if (const auto* const published = std::get_if<event::BrokerMessage>(&output)) {
+        id = published->member;
     } else {
         return false;
     }
-    const Membership* const member = members.find(id);
-    return member == nullptr || member->phase == MemberPhase::ended;
+    Membership* const member = members.find(id);
+    if (member == nullptr) return true;
+    if (member->phase != MemberPhase::ended) return false;
+    go_on(*member);
+    return true;
 }
 
 bool ServerMachine::State::is_dead(const Deadline& deadline) {
@@ -117,7 +140,9 @@ bool ServerMachine::State::is_dead(const Deadline& deadline) {
         return session == nullptr || session->phase != SessionPhase::open;
     }
     const Membership* const member = members.find(MemberId{deadline.id});
-    const auto waits = deadline.kind == DeadlineKind::join ? MemberPhase::delayed : MemberPhase::joined;
+    MemberPhase waits = MemberPhase::joined;
+    if (deadline.kind == DeadlineKind::join) waits = MemberPhase::delayed;
+    if (deadline.kind == DeadlineKind::subscription) waits = MemberPhase::subscribing;
     return member == nullptr || member->phase != waits;
 }
 
@@ -160,7 +185,9 @@ void ServerMachine::State::fire(TimePoint now, Deadline deadline) {
         const phx::server::JoinAnswer answer = std::move(member.pending->answer);
         return settle(now, member, answer);
     }
-    out.push(event::InfoDue{member.id, member.pattern, std::move(deadline.info)});
+    if (deadline.kind == DeadlineKind::subscription) return settle(now, member, refusal(broker_unavailable));
+    if (deadline.kind == DeadlineKind::reply) return fire_reply(now, member);
+    ask(member, {WaitingQuestion::Kind::info, std::move(deadline.info), {}});
 }
 
 } // namespace phx::protocol::server

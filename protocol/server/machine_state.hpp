@@ -3,9 +3,11 @@
 #include "protocol/server/deadline_heap.hpp"
 #include "protocol/server/output_queue.hpp"
 #include "protocol/server/presence_tracker.hpp"
+#include "protocol/server/publication.hpp"
 #include "protocol/server/server_machine.hpp"
 #include "protocol/server/session.hpp"
 #include "protocol/server/slot_table.hpp"
+#include "protocol/server/subscription_table.hpp"
 #include "protocol/server/topic_table.hpp"
 
 #include <cstddef>
@@ -28,6 +30,7 @@ struct ServerMachine::State {
     struct Pattern {
         std::string text;
         std::vector<std::string> intercepts;
+        ChannelTraits traits;
     };
     /// A frame as it came, for a join that is not settled.
     struct RawFrame {
@@ -52,6 +55,7 @@ struct ServerMachine::State {
                    std::string_view json);
     bool fan_out(Topic&, FrameView, const Membership* except);
     /// Intercepted events become questions, one per receiver.
+    void ask_receivers(const Topic&, std::string_view event, PayloadView, const Membership* except);
     bool broadcast(Topic&, std::string_view event, PayloadView, const Membership* except);
 
     // ---- routing: what comes from clients
@@ -78,13 +82,65 @@ struct ServerMachine::State {
     bool replay_next();
 
     // ---- acting: what handlers want
+    void act_all(TimePoint, Membership&, ReplyTo message, const phx::server::Actions&);
     Verdict act(TimePoint, Session&, Membership&, ReplyTo message, const phx::server::Action&);
     Verdict act_reply(Session&, Membership&, ReplyTo, std::string_view status, const Payload&);
     Verdict act_late_reply(Session&, Membership&, const phx::server::action::LateReply&);
     Verdict act_track(Membership&, const phx::server::action::Track&);
     Verdict act_after(TimePoint, Membership&, const phx::server::action::After&);
     /// REQUIRES a joined member
-    void crash(Membership&);
+    void crash(Membership&, std::string_view reason = "channel_crash");
+    Verdict act_reply_later(TimePoint, Membership&, ReplyTo, const phx::server::action::ReplyLater&);
+    void fire_reply(TimePoint, Membership&);
+    /// What on_close wanted; also what is left to do of other handlers when their channel has ended
+    /// meanwhile.
+    void act_closed(Membership&, const phx::server::Actions&);
+
+    // ---- judging: the first message of a channel
+    void judge(TimePoint, Membership&, ReplyTo message, const phx::server::JoinAnswer&);
+
+    // ---- keyed: channels with a broker key, which are asked one question at a time
+    /// False: it has ended meanwhile.
+    bool note_join_answer(Membership&, bool is_accepted);
+    bool must_wait(const Membership&) const noexcept;
+    /// Asks, or lets the question wait for the answer to another one.
+    void ask(Membership&, WaitingQuestion);
+    void push_question(const Membership&, WaitingQuestion);
+    /// The question at hand is answered: the next one, or what was held.
+    void go_on(Membership&);
+    void hold_keyed(Session&, Membership&, const FrameView&, RawFrame);
+    void push_ended(Membership&, EndReason);
+    void enter_group(Membership&);
+    void leave_group(Membership&);
+
+    // ---- cluster: what is shared with other nodes
+    /// True: the member waits for the broker, and is settled later with this answer.
+    bool subscribe(TimePoint, Membership&, const phx::server::JoinAnswer&);
+    void subscribe_to(Membership&, std::string_view ns, std::string_view key);
+    void unsubscribe(Membership&);
+    void stop_waiting(TimePoint, Membership&, const phx::server::JoinAnswer&);
+    static phx::server::JoinAnswer refusal(std::string_view reason);
+    static Publication publication_of(std::string_view event, PayloadView);
+    void tell_peers(std::string_view ns, std::string_view key, const Publication&);
+    void tell_peers_of_broadcast(const Topic&, std::string_view event, PayloadView,
+                                 std::optional<std::string_view> user_event = {});
+    void disconnect_everywhere(Publication::Kind, std::string_view target);
+    void tell_presence(const Membership&, std::string_view key);
+    void tell_absence(const Membership&, std::string_view key);
+    static std::string_view topic_ns(const Topic&) noexcept;
+    Topic* find_topic(std::string_view ns, std::string_view key);
+    void take_broadcast(Topic&, const Publication&);
+    void take_publication(std::string_view ns, std::string_view key, const Publication&);
+    void take_presence(Topic&, const std::vector<phx::server::PresenceEntry>& joined,
+                       const std::vector<phx::server::PresenceEntry>& left);
+
+    // ---- publishing
+    void publish(const Membership& source, const phx::server::action::Publish&);
+    /// REQUIRES receivers that nobody changes meanwhile
+    void publish_here(const std::vector<MemberId>& receivers, const Publication&, MemberId source);
+    std::vector<MemberId> unkeyed_members(PatternId, const phx::server::Route&);
+    std::vector<MemberId> group(PatternId, std::string_view key) const;
+    static std::string group_name(PatternId, std::string_view key);
 
     // ---- presence
     bool track(Membership&, std::string_view key, std::string_view meta, Repeat);
@@ -116,6 +172,9 @@ struct ServerMachine::State {
     void end_all(Session&);
     void forget_socket_id(const Session&);
     void disconnect(std::string_view socket_id);
+    void disconnect_user(std::string_view user_id);
+    /// Of the built-in channel too.
+    ChannelTraits traits(const Membership&) const;
     Membership* find_join(Session&, std::uint64_t topic_hash, std::string_view topic);
     std::string_view topic_name(const Membership& member) { return topics[member.topic].name; }
 
@@ -138,10 +197,13 @@ struct ServerMachine::State {
     PresenceIds ids;
     std::vector<Pattern> patterns;
     std::unordered_map<std::string, std::vector<SessionId>> by_socket_id;
+    std::unordered_map<std::string, std::vector<MemberId>> groups; ///< joined members by pattern and key
+    SubscriptionTable subscriptions;
     std::vector<MemberId> ended; ///< freed by the next call
     std::deque<Replay> replays;
     std::deque<HeldFrame> replayed; ///< outputs point into them
     std::string scratch;            ///< of the frame at hand: outputs point into it
+    TimePoint latest{};             ///< when the last frame or timeout came
     std::string text;               ///< for payloads that are made here; encoded at once
     std::uint64_t last_reply = 0;
 };

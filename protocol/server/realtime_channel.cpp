@@ -14,20 +14,21 @@ void ServerMachine::State::join_realtime(Session& session, std::uint64_t topic_h
         frame.kind == Opcode::text ? frame.payload : std::string_view("<<binary>>");
     realtime::JoinRequest request = realtime::read_join(frame.topic.substr(realtime_prefix.size()), payload);
     const bool accepted = request.refusal.empty();
-    Membership* member = nullptr;
     if (accepted) {
         const Visibility visibility = request.is_private ? Visibility::restricted : Visibility::open;
-        member = &add_member(session, topic_hash, frame, visibility, std::nullopt);
+        Membership& member = add_member(session, topic_hash, frame, visibility, std::nullopt);
         if (request.presence_key.empty()) request.presence_key = ids.uuid();
-        member->realtime = std::make_unique<RealtimeMember>(
+        member.realtime = std::make_unique<RealtimeMember>(
             RealtimeMember{request.broadcast_self, request.broadcast_ack, std::move(request.presence_key)});
-        enter_topic(session, *member);
-        reply(session, JsonToken{member->join_ref}, frame, "ok", {Opcode::text, request.response});
-    } else {
-        refuse(session, frame.join_ref.value_or(null_token), frame, request.refusal);
+        member.pending = std::make_unique<PendingJoin>();
+        member.pending->ref.assign(frame.ref.value_or(null_token).text);
+        member.pending->replaced = std::move(replaced);
+        auto answer = phx::server::JoinAnswer::ok(std::move(request.response));
+        if (request.presence_enabled) answer.then.presence_state();
+        return settle(latest, member, answer);
     }
+    refuse(session, frame.join_ref.value_or(null_token), frame, request.refusal);
     if (replaced) end_frame(session, frame.topic, JsonToken{*replaced}, "phx_close", "{}");
-    if (accepted && request.presence_enabled) push_presence_state(session, *member);
 }
 
 void ServerMachine::State::deliver_realtime(Session& session, Membership& member, const FrameView& frame) {
@@ -44,6 +45,7 @@ void ServerMachine::State::relay(Session& session, Membership& member, const Fra
     copy.kind = frame.kind;
     copy.payload = frame.payload;
     fan_out(topics[member.topic], copy, member.realtime->self ? nullptr : &member);
+    tell_peers_of_broadcast(topics[member.topic], copy.event, {copy.kind, copy.payload}, copy.user_event);
     if (member.realtime->ack) reply(session, JsonToken{member.channel_ref}, frame, "ok", {});
 }
 

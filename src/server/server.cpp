@@ -19,13 +19,20 @@ public:
     explicit Impl(Options options) : options_(std::move(options)) {}
     ~Impl() { stop(); }
 
+    void effect(std::string name, std::function<void(std::string_view)> run) {
+        std::lock_guard lock(mutex_);
+        if (state_ != State::new_) throw std::logic_error("effect(): the server has been started");
+        const auto [taken, is_new] = application_.effects.emplace(std::move(name), std::move(run));
+        if (!is_new) throw std::invalid_argument("effect(\"" + taken->first + "\"): the name is taken");
+    }
+
     void channel(std::string pattern, Handlers handlers) {
         std::lock_guard lock(mutex_);
         if (state_ != State::new_) throw std::logic_error("channel(): the server has been started");
         if (!handlers.intercepts.empty() && !handlers.handle_out) {
             throw std::invalid_argument("channel(\"" + pattern + "\"): intercepts need a handle_out");
         }
-        patterns_.emplace_back(std::move(pattern), std::move(handlers));
+        application_.patterns.emplace_back(std::move(pattern), std::move(handlers));
     }
 
     Result<std::uint16_t> start() {
@@ -47,7 +54,7 @@ public:
         bool is_serving = false;
         loop_->call([&] {
             try {
-                auto shard = std::make_shared<Shard>(*loop_, options_, std::move(patterns_),
+                auto shard = std::make_shared<Shard>(*loop_, options_, std::move(application_),
                                                      *std::move(socket), counters_);
                 loop_->add_member(shard);
                 shard_ = shard;
@@ -100,7 +107,7 @@ private:
     std::mutex lifecycle_mutex_; // start() and stop(), one at a time
     std::mutex mutex_;           // of what follows: members are called from any thread
     State state_ = State::new_;
-    shell::Patterns patterns_;
+    shell::Application application_;
     std::shared_ptr<LoopCore> loop_;
     std::weak_ptr<Shard> shard_; // the loop owns it
 };
@@ -110,6 +117,9 @@ Server::~Server() = default;
 
 void Server::channel(std::string pattern, Handlers handlers) {
     impl_->channel(std::move(pattern), std::move(handlers));
+}
+void Server::effect(std::string name, std::function<void(std::string_view)> run) {
+    impl_->effect(std::move(name), std::move(run));
 }
 Result<std::uint16_t> Server::start() { return impl_->start(); }
 void Server::stop() { impl_->stop(); }

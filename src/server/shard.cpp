@@ -41,6 +41,7 @@ ServerConfig machine_config(LoopCore& loop, const phx::server::Options& options)
     config.seed = seeds[0];
     config.hash_seed = seeds[1]; // presence refs publish the other one
     config.node = hex(static_cast<std::uint32_t>(seeds[2]));
+    config.peers = options.broker ? Peers::possible : Peers::none;
     config.realtime = options.realtime;
     config.max_channels_per_session = options.max_channels_per_connection;
     for (const phx::server::Endpoint& endpoint : options.endpoints) {
@@ -49,30 +50,40 @@ ServerConfig machine_config(LoopCore& loop, const phx::server::Options& options)
     return config;
 }
 
-std::vector<phx::server::Handlers> add_patterns(ServerMachine& machine, Patterns&& patterns) {
-    std::vector<phx::server::Handlers> handlers;
-    for (auto& [pattern, own] : patterns) {
-        [[maybe_unused]] const PatternId id = machine.add_channel(std::move(pattern), own.intercepts);
-        assert(static_cast<std::size_t>(id) == handlers.size());
-        handlers.push_back(std::move(own));
+Patterns add_patterns(ServerMachine& machine, Patterns patterns) {
+    for (std::size_t i = 0; i < patterns.size(); ++i) {
+        const auto& [pattern, handlers] = patterns[i];
+        ChannelTraits traits;
+        if (handlers.initial_authorisation) traits.first_message = ChannelTraits::First::judged;
+        if (handlers.handle_broker) traits.published = ChannelTraits::Published::asked;
+        [[maybe_unused]] const PatternId id = machine.add_channel(pattern, handlers.intercepts, traits);
+        assert(static_cast<std::size_t>(id) == i);
     }
-    return handlers;
+    return patterns;
 }
 
 } // namespace
 
-Shard::Shard(LoopCore& loop, const phx::server::Options& options, Patterns patterns,
+Shard::Shard(LoopCore& loop, const phx::server::Options& options, Application application,
              std::shared_ptr<Counters> counters)
-    : loop_(loop), options_(options), counters_(std::move(counters)), machine_(machine_config(loop, options)),
-      handlers_(add_patterns(machine_, std::move(patterns))), timer_(loop, [this] { tick(); }) {
+    : loop_(loop), options_(options), counters_(std::move(counters)), config_(machine_config(loop, options)),
+      machine_(config_), patterns_(add_patterns(machine_, std::move(application.patterns))),
+      effects_(std::move(application.effects)),
+      broker_(options.broker ? options.broker : phx::server::make_local_broker()),
+      broker_port_(*broker_, config_.node, machine_,
+                   {.post = [&loop](Function<void()> call) { loop.post(std::move(call)); },
+                    .now = [&loop] { return loop.now(); },
+                    .pump = [this] { pump(); },
+                    .report = [this](const Error& error) { report(error); }}),
+      timer_(loop, [this] { tick(); }) {
     deadlines_.set_duration(DeadlineKind::request, options.timeouts.request);
     deadlines_.set_duration(DeadlineKind::write, options.timeouts.write);
     deadlines_.set_duration(DeadlineKind::close, options.timeouts.close);
 }
 
-Shard::Shard(LoopCore& loop, const phx::server::Options& options, Patterns patterns, ListeningSocket socket,
-             std::shared_ptr<Counters> counters)
-    : Shard(loop, options, std::move(patterns), std::move(counters)) {
+Shard::Shard(LoopCore& loop, const phx::server::Options& options, Application application,
+             ListeningSocket socket, std::shared_ptr<Counters> counters)
+    : Shard(loop, options, std::move(application), std::move(counters)) {
     vhost_ = create_server_vhost(loop.lws());
     if (!vhost_)
         throw std::system_error(std::make_error_code(std::errc::not_enough_memory), "libwebsockets vhost");
@@ -295,22 +306,30 @@ void Shard::on(const act::CloseIfIdle& order) {
 void Shard::on(const event::FrameDropped& dropped) {
     if (dropped.error.origin == Origin::peer) // the counter is of malformed frames
         counters_->frames_dropped.fetch_add(1, std::memory_order_relaxed);
-    report(dropped.error);
+    report(find(dropped.session), dropped.error);
 }
 
-void Shard::report_broken_frame(const protocol::WebSocketEvent& event) {
+void Shard::report_broken_frame(const Connection& connection, const protocol::WebSocketEvent& event) {
     counters_->frames_dropped.fetch_add(1, std::memory_order_relaxed);
-    report(protocol::websocket_error(event.code, event.payload));
+    report(&connection, protocol::websocket_error(event.code, event.payload));
 }
 
 void Shard::count_slow_consumer(const Connection& connection) {
     counters_->slow_consumers.fetch_add(1, std::memory_order_relaxed);
-    report(fail(Errc::buffer_full,
-                "connection " + connection.record()->id + " of " + connection.peer() +
-                    " reads too slowly: " + std::to_string(connection.pending_bytes()) +
-                    " bytes wait for it, it is closed with 1013; see Options::max_pending_bytes",
-                Origin::peer)
-               .error);
+    report(&connection, fail(Errc::buffer_full,
+                             "connection " + connection.record()->id + " of " + connection.peer() +
+                                 " reads too slowly: " + std::to_string(connection.pending_bytes()) +
+                                 " bytes wait for it, it is closed with 1013; see Options::max_pending_bytes",
+                             Origin::peer)
+                            .error);
+}
+
+void Shard::report(const Connection* connection, const Error& error) noexcept {
+    if (!options_.on_connection_error) return report(error);
+    try {
+        options_.on_connection_error(connection ? connection->record().get() : nullptr, error);
+    } catch (...) { // there is nobody left to tell
+    }
 }
 
 void Shard::report(const Error& error) noexcept {

@@ -5,6 +5,7 @@
 #include "protocol/wire/websocket_frame.hpp"
 #include "src/loop/loop_core.hpp"
 #include "src/lws/server_stream.hpp"
+#include "src/server/broker_port.hpp"
 #include "src/server/connection.hpp"
 #include "src/server/deadlines.hpp"
 #include "src/server/listener.hpp"
@@ -12,6 +13,8 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -33,6 +36,13 @@ struct Counters {
 };
 
 using Patterns = std::vector<std::pair<std::string, phx::server::Handlers>>;
+using Effects = std::map<std::string, std::function<void(std::string_view)>, std::less<>>;
+
+/// What the user made of the server.
+struct Application {
+    Patterns patterns = {};
+    Effects effects = {};
+};
 
 /// The server on one loop: drives the machine, runs the handlers, owns the connections. Loop thread only.
 /// Exported for phx_testing.
@@ -41,9 +51,9 @@ using Patterns = std::vector<std::pair<std::string, phx::server::Handlers>>;
 class PHX_API Shard final : public LoopMember {
 public:
     /// Throws std::system_error.
-    Shard(LoopCore&, const phx::server::Options&, Patterns, ListeningSocket, std::shared_ptr<Counters>);
+    Shard(LoopCore&, const phx::server::Options&, Application, ListeningSocket, std::shared_ptr<Counters>);
     /// Without a listener: connections come by accept().
-    Shard(LoopCore&, const phx::server::Options&, Patterns, std::shared_ptr<Counters>);
+    Shard(LoopCore&, const phx::server::Options&, Application, std::shared_ptr<Counters>);
     ~Shard() override;
 
     void accept(std::unique_ptr<VirtualStream>, std::string peer);
@@ -65,7 +75,7 @@ public:
     void note_activity(Connection&);
     /// Once per session; its members end before the next output, or before this returns.
     void end_session(Connection&);
-    void report_broken_frame(const protocol::WebSocketEvent&);
+    void report_broken_frame(const Connection&, const protocol::WebSocketEvent&);
     void count_slow_consumer(const Connection&);
     /// Destroys it.
     void remove(Connection&);
@@ -85,6 +95,7 @@ private:
     void arm_timer();
     void publish_sizes() noexcept;
     void report(const Error&) noexcept;
+    void report(const Connection*, const Error&) noexcept;
 
     // orders and questions of the machine
     void on(const protocol::server::act::Send&);
@@ -97,20 +108,36 @@ private:
     void on(const protocol::server::event::InfoDue&);
     void on(const protocol::server::event::Ended&);
     void on(const protocol::server::event::FrameDropped&);
+    void on(const protocol::server::event::FirstMessage&);
+    void on(const protocol::server::event::BrokerMessage&);
+    void on(const protocol::server::act::Subscribe& order) { broker_port_.on(order); }
+    void on(const protocol::server::act::Unsubscribe& order) { broker_port_.on(order); }
+    void on(const protocol::server::act::Publish& order) { broker_port_.on(order); }
+    void on(const protocol::server::act::PutPresence& order) { broker_port_.on(order); }
+    void on(const protocol::server::act::DropPresence& order) { broker_port_.on(order); }
+    void on(const protocol::server::act::RunEffect&);
 
+    /// What a handler is asked: see shard_handlers.cpp.
+    struct Call;
     /// Calls `handler(context, handlers)` for a member. False if the member is gone or the handler threw,
     /// which is reported.
-    template <class Handler>
-    bool run_handler(protocol::server::MemberId, protocol::server::PatternId, const char* name, Handler&&);
-    template <class Handler>
-    void run_actions(protocol::server::MemberId, protocol::server::PatternId, phx::server::ReplyTo,
-                     const char* name, Handler&&);
+    template <class Handler> bool run_handler(const Call&, Handler&&);
+    /// Runs a handler, inside a swap of the entity if the channel has a broker key, and gives its answer to
+    /// `apply`.
+    template <class Answer, class Handler, class Apply> void run(Call, Handler, Apply);
+    template <class Answer, class Handler, class Apply>
+    void run_in_swap(Call, const std::string& key, Handler, Apply);
+    template <class Message, class CallHandler> void run_message(const Message&, Call, CallHandler);
 
     LoopCore& loop_;
     const phx::server::Options& options_;
     const std::shared_ptr<Counters> counters_;
+    const protocol::server::ServerConfig config_;
     protocol::server::ServerMachine machine_;
-    const std::vector<phx::server::Handlers> handlers_; // by PatternId, see add_patterns()
+    const Patterns patterns_; // by PatternId, see add_patterns()
+    const Effects effects_;
+    const std::shared_ptr<phx::server::Broker> broker_;
+    BrokerPort broker_port_;
     protocol::FrameWriter close_writer_{protocol::WebSocketRole::server};
     BufferPool buffers_;
     Deadlines deadlines_;

@@ -22,7 +22,7 @@ struct Server::Impl {
     shell::LoopCore& loop;
     const server::Options options;
     const std::shared_ptr<shell::Counters> counters = std::make_shared<shell::Counters>();
-    shell::Patterns patterns = {};
+    shell::Application application = {};
     std::weak_ptr<shell::Shard> shard = {}; // the loop owns it
     bool is_up = true;
     Peer::State::Script script = {};
@@ -54,7 +54,7 @@ struct Server::Impl {
 
     shell::Shard& running_shard() {
         if (const auto running = shard.lock()) return *running;
-        const auto started = std::make_shared<shell::Shard>(loop, options, patterns, counters);
+        const auto started = std::make_shared<shell::Shard>(loop, options, application, counters);
         loop.add_member(started);
         shard = started;
         return *started;
@@ -85,7 +85,7 @@ void Server::channel(std::string pattern, server::Handlers handlers) {
     if (!impl_.shard.expired()) throw std::logic_error("channel(): the server runs; stop() it first");
     if (!handlers.intercepts.empty() && !handlers.handle_out)
         throw std::invalid_argument("channel(\"" + pattern + "\"): intercepts need a handle_out");
-    impl_.patterns.emplace_back(std::move(pattern), std::move(handlers));
+    impl_.application.patterns.emplace_back(std::move(pattern), std::move(handlers));
 }
 
 void Server::broadcast(std::string topic, std::string event, server::Payload payload) {

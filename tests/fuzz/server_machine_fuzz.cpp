@@ -89,6 +89,7 @@ struct Target {
     }
     void carry_out(const server::event::Ended& o) { read(machine.member(o.member)->topic); }
     void carry_out(const server::event::FrameDropped& o) { read(o.error.message); }
+    template <class Other> void carry_out(const Other&) {} // only with peers and traits
 
     void open(std::uint8_t flags) {
         server::SessionConfig config;

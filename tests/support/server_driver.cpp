@@ -1,5 +1,7 @@
 #include "tests/support/server_driver.hpp"
 
+#include "protocol/server/publication.hpp"
+
 #include <chrono>
 #include <type_traits>
 #include <utility>
@@ -41,7 +43,11 @@ void ServerDriver::open(const std::string& peer, protocol::Vsn vsn, server::Dial
     config.vsn = vsn;
     config.dialect = dialect;
     config.record.socket_id = std::move(socket_id);
-    const server::SessionId session = machine.handle_open(now, config);
+    open(peer, std::move(config));
+}
+
+void ServerDriver::open(const std::string& peer, server::SessionConfig config) {
+    const server::SessionId session = machine.handle_open(now, std::move(config));
     ids_[peer] = session;
     names_[session] = peer;
     drain();
@@ -88,7 +94,10 @@ void ServerDriver::drain() {
     while (const auto output = machine.poll()) {
         log(*output);
         if (const auto* join = std::get_if<event::JoinAsked>(&*output)) {
+            asked = {join->member, {}};
             const auto member = machine.member(join->member);
+            if (key_of)
+                if (auto key = key_of(member->topic)) machine.set_broker_key(join->member, *std::move(key));
             auto verdict = on_join ? on_join(member->topic, join->params) : phx::server::JoinAnswer::ok();
             if (std::exchange(threw, false)) {
                 machine.crash(now, join->member);
@@ -96,12 +105,26 @@ void ServerDriver::drain() {
                 machine.answer_join(now, join->member, std::move(verdict));
             }
         } else if (const auto* in = std::get_if<event::MessageIn>(&*output)) {
+            asked = {in->member, in->reply_to};
             if (on_message)
                 answer(in->member, in->reply_to, on_message(in->reply_to, in->event, in->payload));
         } else if (const auto* message = std::get_if<event::MessageOut>(&*output)) {
             if (on_out) answer(message->member, {}, on_out(message->event, message->payload));
         } else if (const auto* info = std::get_if<event::InfoDue>(&*output)) {
+            asked = {info->member, {}};
             if (on_info) answer(info->member, {}, on_info(info->info));
+        } else if (const auto* first = std::get_if<event::FirstMessage>(&*output)) {
+            asked = {first->member, first->reply_to};
+            if (on_first)
+                machine.answer_first(now, first->member, first->reply_to,
+                                     on_first(first->event, first->payload));
+        } else if (const auto* published = std::get_if<event::BrokerMessage>(&*output)) {
+            asked = {published->member, {}};
+            if (on_broker) answer(published->member, {}, on_broker(published->event, published->payload));
+        } else if (const auto* ended = std::get_if<event::Ended>(&*output)) {
+            asked = {ended->member, {}};
+            const std::string topic(machine.member(ended->member)->topic);
+            if (on_close) machine.apply_closed(now, ended->member, on_close(topic));
         }
     }
 }
@@ -132,6 +155,22 @@ void ServerDriver::log(const server::Output& output) {
             } else if constexpr (std::is_same_v<T, event::Ended>) {
                 lines_.push_back(std::string(machine.member(o.member)->topic) + " ended " +
                                  std::string(to_string(o.reason)));
+            } else if constexpr (std::is_same_v<T, act::Subscribe>) {
+                subscription = o.id;
+                lines_.push_back("subscribe " + std::string(o.ns) + " " + std::string(o.key));
+            } else if constexpr (std::is_same_v<T, act::Unsubscribe>) {
+                lines_.push_back("unsubscribe " + std::string(o.ns) + " " + std::string(o.key));
+            } else if constexpr (std::is_same_v<T, act::Publish>) {
+                const auto told = server::read_publication(o.bytes);
+                lines_.push_back("publish " + std::string(o.ns) + " " + std::string(o.key) + " " +
+                                 std::string(told->event) + std::string(told->target) + " " +
+                                 std::string(told->payload));
+            } else if constexpr (std::is_same_v<T, act::PutPresence>) {
+                lines_.push_back("put " + std::string(o.key) + " " + std::string(o.id));
+            } else if constexpr (std::is_same_v<T, act::DropPresence>) {
+                lines_.push_back("drop " + std::string(o.key) + " " + std::string(o.id));
+            } else if constexpr (std::is_same_v<T, act::RunEffect>) {
+                lines_.push_back("effect " + std::string(o.name) + " " + std::string(o.json));
             }
         },
         output);

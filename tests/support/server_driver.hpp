@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -22,6 +23,7 @@ namespace server = protocol::server;
 ///     A < 02060361...                            a binary frame, in hexadecimal
 ///     A close 1011 / A idle since 0 s close 1002 / A dropped malformed frame
 ///     room:a ended left                          a membership of a channel
+///     subscribe topic room:a / publish topic room:a new_msg {} / effect mail {}
 class ServerDriver {
 public:
     explicit ServerDriver(server::ServerConfig config = {});
@@ -32,12 +34,18 @@ public:
         on_message;
     std::function<phx::server::Actions(std::string_view event, phx::server::PayloadView)> on_out;
     std::function<phx::server::Actions(std::string_view info)> on_info;
+    std::function<phx::server::JoinAnswer(std::string_view event, phx::server::PayloadView)> on_first;
+    std::function<phx::server::Actions(std::string_view event, phx::server::PayloadView)> on_broker;
+    std::function<phx::server::Actions(std::string_view topic)> on_close;
+    /// The broker key of a channel, as Handlers::broker_key.
+    std::function<std::optional<std::string>(std::string_view topic)> key_of;
     /// Set by a handler: it threw.
     bool threw = false;
 
     // ---- the peers, by name
     void open(const std::string& name, protocol::Vsn vsn = protocol::Vsn::v2,
               server::Dialect dialect = server::Dialect::phoenix, std::string socket_id = {});
+    void open(const std::string& name, server::SessionConfig config);
     void close(const std::string& name);
     void text(const std::string& name, std::string_view data);
     void binary(const std::string& name, std::string_view hex);
@@ -48,6 +56,15 @@ public:
     std::vector<std::string> lines();
     /// Carries out and answers everything that is queued.
     void drain();
+
+    /// Of the questions, the last one that was asked.
+    struct Asked {
+        server::MemberId member;
+        server::ReplyTo reply_to;
+    };
+    Asked asked{};
+    /// Of the last act::Subscribe.
+    server::SubscriptionId subscription{};
 
     server::SessionId id(const std::string& name) const { return ids_.at(name); }
 

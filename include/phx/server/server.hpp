@@ -2,6 +2,7 @@
 
 #include "phx/export.hpp"
 #include "phx/result.hpp"
+#include "phx/server/broker.hpp"
 #include "phx/server/handlers.hpp"
 
 #include <chrono>
@@ -71,9 +72,13 @@ struct Options {
     std::size_t max_channels_per_connection = 100;
     std::size_t max_pending_bytes = 8u << 20; ///< that wait for one slow client; more closes it with 1013
     Timeouts timeouts = {};
-    /// Malformed frames, exceptions of handlers, slow clients; one line, without secrets. On the server's
-    /// thread; what it throws is ignored.
+    /// Servers with the same broker serve as one. None: this server is alone, and its entities are its own.
+    std::shared_ptr<Broker> broker = {};
+    /// Exceptions of handlers and effects, failures of the broker, and without an on_connection_error what is
+    /// told there; one line, without secrets. On the server's thread; what it throws is ignored.
     std::function<void(const Error&)> on_error = {};
+    /// What is a client's fault: malformed frames, one that reads too slowly. Null: its connection is gone.
+    std::function<void(const Connection*, const Error&)> on_connection_error = {};
 };
 
 /// Numbers of the moment, and totals since start(). They are read one after the other: no sum of them is
@@ -109,6 +114,11 @@ public:
     /// after start(), and std::invalid_argument for `intercepts` without a handle_out.
     void channel(std::string pattern, Handlers);
 
+    /// What Actions::effect calls by this name: on the server's thread, in the order of the actions, after
+    /// the entity was stored. It must not block; what it throws is reported. A name is registered once.
+    /// Throws std::logic_error after start(), and std::invalid_argument for a name that is taken.
+    void effect(std::string name, std::function<void(std::string_view json)>);
+
     /// Listens and serves; the port. A server starts once. Errors: system_failure (address in use, no
     /// descriptors or threads left), invalid_argument (no such address; open to the network without
     /// `authorize`; started before).
@@ -117,7 +127,7 @@ public:
     /// ends the thread. Idempotent.
     void stop();
 
-    /// To every member of a topic. Ignored unless the server runs.
+    /// To every member of a topic, also at other servers of the broker. Ignored unless the server runs.
     void broadcast(std::string topic, std::string event, Payload payload);
     Stats stats() const;
 

@@ -267,6 +267,9 @@ private:
     void carry_out(const server::event::FrameDropped& dropped) {
         EXPECT_FALSE(dropped.error.message.empty());
     }
+    template <class Other> void carry_out(const Other&) {
+        ADD_FAILURE() << "only with peers, keys or effects";
+    }
 
     void check() {
         EXPECT_EQ(machine_.sessions(), open_.size());
