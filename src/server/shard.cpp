@@ -81,16 +81,6 @@ Shard::Shard(LoopCore& loop, const phx::server::Options& options, Application ap
     deadlines_.set_duration(DeadlineKind::close, options.timeouts.close);
 }
 
-Shard::Shard(LoopCore& loop, const phx::server::Options& options, Application application,
-             ListeningSocket socket, std::shared_ptr<Counters> counters)
-    : Shard(loop, options, std::move(application), std::move(counters)) {
-    vhost_ = create_server_vhost(loop.lws());
-    if (!vhost_)
-        throw std::system_error(std::make_error_code(std::errc::not_enough_memory), "libwebsockets vhost");
-    acceptor_.emplace(loop.uv(), std::move(socket),
-                      [this](int descriptor, std::string peer) { accept(descriptor, std::move(peer)); });
-}
-
 Shard::~Shard() { assert(connections_.empty()); }
 
 // ---- connections
@@ -102,8 +92,19 @@ Connection& Shard::add_connection(std::string peer) {
     return *connections_.back();
 }
 
-void Shard::accept(int descriptor, std::string peer) {
-    if (!add_connection(std::move(peer)).adopt(vhost_, descriptor)) connections_.pop_back();
+void Shard::open_sockets() {
+    vhost_ = create_server_vhost(loop_.lws());
+    if (!vhost_)
+        throw std::system_error(std::make_error_code(std::errc::not_enough_memory), "libwebsockets vhost");
+}
+
+void Shard::listen(ListeningSocket socket, Function<void(AcceptedSocket, std::string)> accepted) {
+    acceptor_.emplace(loop_.uv(), std::move(socket), std::move(accepted));
+}
+
+void Shard::accept(AcceptedSocket socket, std::string peer) {
+    if (stop_deadline_) return;
+    if (!add_connection(std::move(peer)).adopt(vhost_, socket.release())) connections_.pop_back();
 }
 
 void Shard::accept(std::unique_ptr<VirtualStream> stream, std::string peer) {

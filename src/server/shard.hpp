@@ -50,12 +50,14 @@ struct Application {
 ///     bytes -> Connection -> ServerMachine -> handler -> ServerMachine -> Connection -> one write per turn
 class PHX_API Shard final : public LoopMember {
 public:
-    /// Throws std::system_error.
-    Shard(LoopCore&, const phx::server::Options&, Application, ListeningSocket, std::shared_ptr<Counters>);
-    /// Without a listener: connections come by accept().
     Shard(LoopCore&, const phx::server::Options&, Application, std::shared_ptr<Counters>);
     ~Shard() override;
 
+    /// Before the first accept() of a descriptor. Throws std::system_error.
+    void open_sockets();
+    /// `accepted` gets what connects, for a shard of its choice.
+    void listen(ListeningSocket, Function<void(AcceptedSocket, std::string peer)> accepted);
+    void accept(AcceptedSocket, std::string peer);
     void accept(std::unique_ptr<VirtualStream>, std::string peer);
     void broadcast(std::string_view topic, std::string_view event, phx::server::PayloadView);
     /// Closes every WebSocket.
@@ -86,7 +88,6 @@ private:
         protocol::server::SessionId session;
     };
 
-    void accept(int descriptor, std::string peer);
     Connection& add_connection(std::string peer);
     Connection* find(protocol::server::SessionId) const noexcept;
     void pump();

@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <memory>
 #include <mutex>
 #include <nlohmann/json.hpp>
 #include <stdexcept>
@@ -237,7 +238,44 @@ TEST(TwoServers, SeeTheMembersOfOneThatStopsLeave) {
     EXPECT_TRUE(is_served(a)); // nothing more came
 }
 
-/// A broker that never confirms, or says no to everything.
+TEST(ThreadsOfAServer, ServeAsOne) {
+    server::Options options;
+    options.threads = 3;
+    server::Handlers handlers;
+    handlers.handle_in = [](const server::Context&, std::string_view event, PayloadView payload) {
+        return event == "track" ? Actions().track("me") : Actions().broadcast("news", payload);
+    };
+    TestServer server(options, std::move(handlers));
+    std::vector<std::unique_ptr<WsClient>> clients;
+    for (int i = 0; i < 6; ++i) {
+        clients.push_back(std::make_unique<WsClient>(server.port()));
+        EXPECT_EQ(clients.back()->call(join), joined);
+    }
+    for (int i = 0; i < 6; ++i) {
+        const std::string payload = std::to_string(i);
+        clients[static_cast<std::size_t>(i)]->send(R"(["1","2","room:1","say",)" + payload + "]");
+        for (const auto& client : clients)
+            EXPECT_EQ(client->receive_text(), R"([null,null,"room:1","news",)" + payload + "]");
+    }
+    server->broadcast("room:1", "notice", "{}");
+    for (const auto& client : clients)
+        EXPECT_EQ(client->receive_text(), R"([null,null,"room:1","notice",{}])");
+    clients[0]->send(R"(["1","3","room:1","track",{}])");
+    const std::string diff = clients[0]->receive_text();
+    for (std::size_t i = 1; i < clients.size(); ++i) EXPECT_EQ(clients[i]->receive_text(), diff);
+    EXPECT_EQ(server->stats().connections, 6u);
+    EXPECT_EQ(server->stats().channels, 6u);
+    EXPECT_EQ(server->stats().topics, 3u); // of each thread
+    std::thread stopping([&] { server->stop(); });
+    for (const auto& client : clients) {
+        EXPECT_TRUE(client->receive_until_close().is_close(1012));
+        client->close(1012);
+    }
+    stopping.join();
+    EXPECT_TRUE(server.errors().empty());
+}
+
+/// A broker that says no to everything.
 class BrokenBroker final : public server::Broker {
 public:
     std::unique_ptr<server::BrokerNode> attach(server::NodeConfig config) override {

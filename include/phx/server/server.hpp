@@ -68,6 +68,9 @@ struct Options {
     /// Judges each connect, on the server's thread. Without one everybody may connect, and then only a
     /// loopback address can be listened on.
     std::function<ConnectAnswer(const ConnectRequest&)> authorize = {};
+    /// Each serves a share of the connections. With more than one, handlers, effects, `authorize` and the
+    /// error handlers are called on all of them, at the same time.
+    std::size_t threads = 1;
     bool realtime = true; ///< serve `realtime:*` with Supabase's semantics
     std::size_t max_channels_per_connection = 100;
     std::size_t max_pending_bytes = 8u << 20; ///< that wait for one slow client; more closes it with 1013
@@ -85,8 +88,8 @@ struct Options {
 /// exact.
 struct Stats {
     std::size_t connections = 0; ///< WebSockets
-    std::size_t topics = 0;
-    std::size_t channels = 0; ///< memberships of all topics
+    std::size_t topics = 0;      ///< of each thread, where it has members
+    std::size_t channels = 0;    ///< memberships of all topics
     std::uint64_t frames_in = 0;
     std::uint64_t frames_out = 0;
     std::uint64_t frames_dropped = 0; ///< malformed ones
@@ -94,8 +97,8 @@ struct Stats {
 };
 
 /// A server for phoenix.js, realtime-js and phx, on the WebSocket paths of its endpoints; it also answers
-/// `GET /health`. It runs on a thread of its own from start() to stop(). All members are safe from any
-/// thread, except that stop() and the destructor must not be called inside a handler.
+/// `GET /health`. It runs on threads of its own, Options::threads, from start() to stop(). All members are
+/// safe from any thread, except that stop() and the destructor must not be called inside a handler.
 ///
 ///     phx::server::Server server({.port = 4000});
 ///     server.channel("room:*", {.handle_in = [](auto&, auto event, auto payload) {
