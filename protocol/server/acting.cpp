@@ -140,7 +140,8 @@ ServerMachine::State::Verdict ServerMachine::State::act_reply_later(TimePoint no
     return Verdict::going_on;
 }
 
-void ServerMachine::State::fire_reply(TimePoint now, Membership& member) {
+void ServerMachine::State::fire_reply(TimePoint now, Membership& member, TimePoint deadline) {
+    if (deadline != member.reply_timer) return; // a sooner one has taken its place
     member.reply_timer = TimePoint::max();
     while (const auto late = member.waiting.find_late(now)) {
         if (member.waiting.ref(*late) == null_token.text) {

@@ -40,7 +40,7 @@ bool ServerMachine::State::leave_topic(Membership& member, EndReason reason) {
     std::erase_if(session.joins, [&](const JoinEntry& entry) { return entry.member == member.id; });
     session.params_bytes -= std::exchange(member.params_bytes, 0);
     const bool was_joined = member.phase == MemberPhase::joined;
-    const bool was_judged = member.phase != MemberPhase::unjudged && member.phase != MemberPhase::judging;
+    const bool was_unjudged = member.phase == MemberPhase::unjudged || member.phase == MemberPhase::judging;
     member.phase = MemberPhase::ended;
     ended.push_back(member.id);
     add_dead(std::exchange(member.timers, 0));
@@ -48,7 +48,7 @@ bool ServerMachine::State::leave_topic(Membership& member, EndReason reason) {
     member.waiting = {};
     unsubscribe(member);
     if (!was_joined) {
-        if (!was_judged || (member.keyed && member.keyed->was_accepted)) push_ended(member, reason);
+        if (was_unjudged || (member.keyed && member.keyed->was_accepted)) push_ended(member, reason);
         return false;
     }
     const MemberId moved = topics.leave(member.topic, session.vsn, member.position);
@@ -186,7 +186,7 @@ void ServerMachine::State::fire(TimePoint now, Deadline deadline) {
         return settle(now, member, answer);
     }
     if (deadline.kind == DeadlineKind::subscription) return settle(now, member, refusal(broker_unavailable));
-    if (deadline.kind == DeadlineKind::reply) return fire_reply(now, member);
+    if (deadline.kind == DeadlineKind::reply) return fire_reply(now, member, deadline.at);
     ask(member, {WaitingQuestion::Kind::info, std::move(deadline.info), {}});
 }
 

@@ -91,7 +91,7 @@ struct ServerMachine::State {
     /// REQUIRES a joined member
     void crash(Membership&, std::string_view reason = "channel_crash");
     Verdict act_reply_later(TimePoint, Membership&, ReplyTo, const phx::server::action::ReplyLater&);
-    void fire_reply(TimePoint, Membership&);
+    void fire_reply(TimePoint now, Membership&, TimePoint deadline);
     /// What on_close wanted; also what is left to do of other handlers when their channel has ended
     /// meanwhile.
     void act_closed(Membership&, const phx::server::Actions&);

@@ -117,7 +117,7 @@ void Shard::remove(Connection& connection) {
     std::swap(connections_[position], connections_.back());
     connections_[position]->position = position;
     connections_.pop_back();
-    if (stop_deadline_ && connections_.empty()) loop_.remove_member(*this);
+    leave_if_done();
 }
 
 Connection* Shard::find(SessionId session) const noexcept {
@@ -172,6 +172,7 @@ void Shard::open_session(Connection& connection, UpgradeRequest request, phx::se
     if (slot(session) >= by_slot_.size()) by_slot_.resize(slot(session) + std::size_t{1});
     by_slot_[slot(session)] = &connection;
     connection.start_session(session, machine_.connection(session));
+    log_connection(connection, "opened");
     pump();
 }
 
@@ -191,6 +192,7 @@ void Shard::end_session(Connection& connection) {
     if (!connection.session() || find(*connection.session()) != &connection || connection.session_has_ended())
         return;
     connection.note_session_end();
+    log_connection(connection, "ended");
     later_.push_back({Later::What::closed, *connection.session()});
     pump();
 }
@@ -255,6 +257,7 @@ void Shard::tick() {
     }
     machine_.handle_timeout(now);
     pump();
+    leave_if_done();
 }
 
 void Shard::loop_stopping() {
@@ -263,7 +266,14 @@ void Shard::loop_stopping() {
     machine_.close_all(loop_.now());
     pump();
     for (const auto& connection : connections_) connection->stop();
-    if (connections_.empty()) loop_.remove_member(*this);
+    leave_if_done();
+}
+
+void Shard::leave_if_done() {
+    const bool is_over = stop_deadline_ == protocol::TimePoint::max();
+    if (!stop_deadline_ || has_left_ || !connections_.empty() || (pending_swaps_ > 0 && !is_over)) return;
+    has_left_ = true;
+    loop_.remove_member(*this);
 }
 
 // ---- orders of the machine
@@ -327,6 +337,7 @@ void Shard::count_slow_consumer(const Connection& connection) {
 
 void Shard::report(const Connection* connection, const Error& error) noexcept {
     if (!options_.on_connection_error) return report(error);
+    log(LogLevel::warning, error.message);
     try {
         options_.on_connection_error(connection ? connection->record().get() : nullptr, error);
     } catch (...) { // there is nobody left to tell
@@ -334,9 +345,23 @@ void Shard::report(const Connection* connection, const Error& error) noexcept {
 }
 
 void Shard::report(const Error& error) noexcept {
+    log(LogLevel::warning, error.message);
     if (!options_.on_error) return;
     try {
         options_.on_error(error);
+    } catch (...) { // there is nobody left to tell
+    }
+}
+
+void Shard::log_connection(const Connection& connection, const char* what) noexcept {
+    if (!options_.on_log) return;
+    log(LogLevel::info, "connection " + connection.record()->id + " of " + connection.peer() + ' ' + what);
+}
+
+void Shard::log(LogLevel level, const std::string& line) noexcept {
+    if (!options_.on_log) return;
+    try {
+        options_.on_log(level, line);
     } catch (...) { // there is nobody left to tell
     }
 }

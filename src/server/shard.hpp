@@ -92,9 +92,13 @@ private:
     Connection* find(protocol::server::SessionId) const noexcept;
     void pump();
     void carry_out_later(Later);
+    /// Stopping: when nobody is connected and every entity is stored, or the time is over.
+    void leave_if_done();
     void tick();
     void arm_timer();
     void publish_sizes() noexcept;
+    void log(LogLevel, const std::string& line) noexcept;
+    void log_connection(const Connection&, const char* what) noexcept;
     void report(const Error&) noexcept;
     void report(const Connection*, const Error&) noexcept;
 
@@ -150,6 +154,8 @@ private:
     std::vector<Later> later_;
     std::string fanout_frame_;
     std::optional<protocol::TimePoint> stop_deadline_;
+    std::size_t pending_swaps_ = 0;
+    bool has_left_ = false;
     bool is_pumping_ = false;
 };
 

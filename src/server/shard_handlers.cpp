@@ -99,6 +99,7 @@ void Shard::run_in_swap(Call call, const std::string& key, Handler handler, Appl
     };
     const auto run = std::make_shared<Run>(Run{call, std::move(handler), std::move(apply)});
     const std::string& pattern = patterns_[static_cast<std::size_t>(call.pattern)].first;
+    ++pending_swaps_;
     broker_port_.node().update_entity(
         pattern, key,
         [this, run](const std::string* entity, bool retried) {
@@ -110,6 +111,7 @@ void Shard::run_in_swap(Call call, const std::string& key, Handler handler, Appl
             return run->is_done ? wanted_swap(run->answer) : Swap::keep();
         },
         [this, run](Result<void> stored) {
+            --pending_swaps_;
             if (!stored) {
                 report(stored.error());
                 machine_.crash(loop_.now(), run->call.member, broker_unavailable);
@@ -119,6 +121,7 @@ void Shard::run_in_swap(Call call, const std::string& key, Handler handler, Appl
                 run->apply(run->answer);
             }
             pump();
+            leave_if_done();
         });
 }
 

@@ -88,6 +88,12 @@ void Server::channel(std::string pattern, server::Handlers handlers) {
     impl_.application.patterns.emplace_back(std::move(pattern), std::move(handlers));
 }
 
+void Server::effect(std::string name, std::function<void(std::string_view)> run) {
+    if (!impl_.shard.expired()) throw std::logic_error("effect(): the server runs; stop() it first");
+    if (!impl_.application.effects.emplace(name, std::move(run)).second)
+        throw std::invalid_argument("effect(\"" + name + "\"): the name is taken");
+}
+
 void Server::broadcast(std::string topic, std::string event, server::Payload payload) {
     impl_.run(
         [impl = &impl_, topic = std::move(topic), event = std::move(event), payload = std::move(payload)] {

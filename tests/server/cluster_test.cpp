@@ -115,6 +115,26 @@ TEST(Entities, TakeBackWhatAClientDidWhenItIsGone) {
     EXPECT_THAT(server.effects(), ElementsAre(R"(closed {"vsn":"2.0.0"})"));
 }
 
+TEST(Entities, AreTakenBackWhenTheServerStops) {
+    const auto broker = server::make_local_broker();
+    server::Handlers handlers;
+    handlers.broker_key = [](const server::Context&) { return "members"; };
+    handlers.on_close = [](const server::Context&) {
+        return Actions().update_entity("taken back").effect("closed");
+    };
+    TestServer server(on(broker), std::move(handlers), {"closed"});
+    WsClient client(server.port()), other(server.port());
+    EXPECT_EQ(client.call(join), joined);
+    EXPECT_EQ(other.call(join), joined);
+    std::thread stopping([&] { server->stop(); });
+    for (WsClient* const each : {&client, &other}) {
+        EXPECT_TRUE(each->receive_until_close().is_close(1012));
+        each->tcp().reset();
+    }
+    stopping.join();
+    EXPECT_THAT(server.effects(), ElementsAre("closed {}", "closed {}"));
+}
+
 TEST(Effects, RunInOrderAndSurviveWhatTheyThrow) {
     server::Handlers handlers;
     handlers.handle_in = [](const server::Context&, std::string_view, PayloadView payload) {
@@ -320,7 +340,7 @@ TEST(ABrokerThatIsDown, RefusesJoinsWithAReasonAndIsReported) {
     }
 }
 
-TEST(ConnectionErrors, HaveAStreamOfTheirOwn) {
+TEST(ConnectionErrors, HaveAStreamOfTheirOwnAndLinesInTheLog) {
     std::mutex mutex;
     std::vector<std::string> seen;
     server::Options options;
@@ -328,11 +348,21 @@ TEST(ConnectionErrors, HaveAStreamOfTheirOwn) {
         const std::lock_guard lock(mutex);
         seen.push_back(connection ? connection->id : "gone");
     };
+    std::vector<std::string> lines;
+    options.on_log = [&](LogLevel level, std::string_view line) {
+        const std::lock_guard lock(mutex);
+        lines.push_back((level == LogLevel::info ? "info " : "warning ") + std::string(line.substr(0, 11)));
+        throw std::runtime_error("on purpose");
+    };
     TestServer server(options);
     WsClient client(server.port());
     client.send("nonsense");
     EXPECT_TRUE(client.receive_until_close().is_close(1011));
     const std::lock_guard lock(mutex);
+    ASSERT_EQ(lines.size(), 3u);
+    EXPECT_EQ(lines[0], "info connection ");
+    EXPECT_EQ(lines[1].substr(0, 8), "warning ");
+    EXPECT_EQ(lines[2], "info connection ");
     ASSERT_EQ(seen.size(), 1u);
     EXPECT_NE(seen[0], "gone");
     EXPECT_TRUE(server.errors().empty());

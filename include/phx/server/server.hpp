@@ -1,6 +1,7 @@
 #pragma once
 
 #include "phx/export.hpp"
+#include "phx/logger.hpp"
 #include "phx/result.hpp"
 #include "phx/server/broker.hpp"
 #include "phx/server/handlers.hpp"
@@ -80,6 +81,9 @@ struct Options {
     /// Exceptions of handlers and effects, failures of the broker, and without an on_connection_error what is
     /// told there; one line, without secrets. On the server's thread; what it throws is ignored.
     std::function<void(const Error&)> on_error = {};
+    /// Connections that come and go (info), and what the error handlers are told (warning): lines without
+    /// newlines and secrets. On the server's thread; what it throws is ignored.
+    std::function<void(LogLevel, std::string_view line)> on_log = {};
     /// What is a client's fault: malformed frames, one that reads too slowly. Null: its connection is gone.
     std::function<void(const Connection*, const Error&)> on_connection_error = {};
 };

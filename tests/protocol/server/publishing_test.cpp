@@ -191,6 +191,22 @@ TEST_F(Acting, TimesEachLateReplyByItself) {
     EXPECT_THAT(d.lines(), ElementsAre("A idle since 0 s close 1002"));
 }
 
+TEST_F(Acting, KeepsOneDeadlineForLateRepliesHoweverTheyCome) {
+    join();
+    d.lines();
+    std::chrono::microseconds timeout = 1h;
+    d.on_message = [&](auto, auto, auto) { return Actions().reply_later(timeout); };
+    for (int i = 0; i < 1000; ++i) { // each sooner than the one before, but for those that have passed
+        timeout = std::chrono::milliseconds(10 + i % 7 * 1000);
+        say();
+        d.advance(20ms);
+    }
+    std::size_t answers = d.lines().size();
+    d.advance(10s);
+    answers += d.lines().size();
+    EXPECT_EQ(answers, 1000u);
+}
+
 TEST_F(Acting, NeverAnswersWhatGetsNoReply) {
     join();
     d.lines();
