@@ -26,27 +26,28 @@ BrokerPort::BrokerPort(phx::server::Broker& broker, std::string node, ServerMach
         driver_.pump();
     };
     node_ = broker.attach(std::move(config));
-    node_->subscribe(node_ns, all_nodes, [this](Result<std::vector<PresenceEntry>> answer) {
+    node_->subscribe(node_ns, all_nodes, [this](const Result<std::vector<PresenceEntry>>& answer) {
         if (!answer) driver_.report(answer.error());
     });
 }
 
 void BrokerPort::on(const act::Subscribe& order) {
-    node_->subscribe(order.ns, order.key, [this, id = order.id](Result<std::vector<PresenceEntry>> present) {
-        if (present) {
-            machine_.handle_subscribed(driver_.now(), id, *present);
-        } else {
-            machine_.handle_subscribe_failed(driver_.now(), id);
-            driver_.report(present.error());
-        }
-        driver_.pump();
-    });
+    node_->subscribe(order.ns, order.key,
+                     [this, id = order.id](const Result<std::vector<PresenceEntry>>& present) {
+                         if (present) {
+                             machine_.handle_subscribed(driver_.now(), id, *present);
+                         } else {
+                             machine_.handle_subscribe_failed(driver_.now(), id);
+                             driver_.report(present.error());
+                         }
+                         driver_.pump();
+                     });
 }
 
 void BrokerPort::on(const act::Unsubscribe& order) { node_->unsubscribe(order.ns, order.key); }
 
 void BrokerPort::on(const act::Publish& order) {
-    node_->publish(order.ns, order.key, order.bytes, [this](Result<void> done) {
+    node_->publish(order.ns, order.key, order.bytes, [this](const Result<void>& done) {
         if (!done) driver_.report(done.error());
     });
 }

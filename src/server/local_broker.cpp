@@ -6,7 +6,7 @@
 #include <exception>
 #include <map>
 #include <mutex>
-#include <optional>
+#include <tuple>
 #include <utility>
 
 namespace phx::server {
@@ -22,7 +22,9 @@ constexpr int max_attempts = 100;
 struct Name {
     std::string ns;
     std::string key;
-    friend auto operator<=>(const Name&, const Name&) = default;
+    friend bool operator<(const Name& a, const Name& b) {
+        return std::tie(a.ns, a.key) < std::tie(b.ns, b.key);
+    }
 };
 
 class LocalNode;

@@ -110,7 +110,7 @@ void Shard::run_in_swap(Call call, const std::string& key, Handler handler, Appl
             });
             return run->is_done ? wanted_swap(run->answer) : Swap::keep();
         },
-        [this, run](Result<void> stored) {
+        [this, run](const Result<void>& stored) {
             --pending_swaps_;
             if (!stored) {
                 report(stored.error());
