@@ -120,10 +120,14 @@ bool ServerMachine::State::is_moot(const Output& output) {
         id = broadcast->member;
     } else if (const auto* const info = std::get_if<event::InfoDue>(&output)) {
         id = info->member;
-    } else if (const auto* const first = std::get_if<event::FirstMessage>(&output)) {
-        id = first->member;
-    } else if (const auto* const published = std::get_if<event::BrokerMessage>(&output)) {
-        id = published->member;
+    } else if (const auto* const rare = std::get_if<RareOutput>(&output)) {
+        if (const auto* const first = std::get_if<event::FirstMessage>(rare)) {
+            id = first->member;
+        } else if (const auto* const published = std::get_if<event::BrokerMessage>(rare)) {
+            id = published->member;
+        } else {
+            return false;
+        }
     } else {
         return false;
     }

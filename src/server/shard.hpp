@@ -20,6 +20,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <variant>
 #include <vector>
 
 namespace phx::shell {
@@ -113,6 +114,9 @@ private:
     void on(const protocol::server::event::InfoDue&);
     void on(const protocol::server::event::Ended&);
     void on(const protocol::server::event::FrameDropped&);
+    void on(const protocol::server::RareOutput& rare) {
+        std::visit([this](const auto& item) { on(item); }, rare);
+    }
     void on(const protocol::server::event::FirstMessage&);
     void on(const protocol::server::event::BrokerMessage&);
     void on(const protocol::server::act::Subscribe& order) { broker_port_.on(order); }

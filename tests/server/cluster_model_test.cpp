@@ -96,6 +96,9 @@ private:
         while (const auto output = machine_.poll()) std::visit([this](const auto& o) { on(o); }, *output);
     }
 
+    void on(const RareOutput& rare) {
+        std::visit([this](const auto& o) { on(o); }, rare);
+    }
     void on(const act::Send& send) { take(send.session, send.data); }
     void on(const act::Fanout& fanout) {
         for (const SessionId session : fanout.sessions) take(session, fanout.data);

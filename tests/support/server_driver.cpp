@@ -29,6 +29,11 @@ std::string frame_text(protocol::Opcode opcode, std::string_view data) {
     return opcode == protocol::Opcode::text ? std::string(data) : to_hex(data);
 }
 
+template <class T> const T* rare(const server::Output& output) {
+    const auto* const found = std::get_if<server::RareOutput>(&output);
+    return found != nullptr ? std::get_if<T>(found) : nullptr;
+}
+
 std::string seconds(protocol::TimePoint t) {
     return std::to_string(std::chrono::duration_cast<std::chrono::seconds>(t.time_since_epoch()).count());
 }
@@ -113,12 +118,12 @@ void ServerDriver::drain() {
         } else if (const auto* info = std::get_if<event::InfoDue>(&*output)) {
             asked = {info->member, {}};
             if (on_info) answer(info->member, {}, on_info(info->info));
-        } else if (const auto* first = std::get_if<event::FirstMessage>(&*output)) {
+        } else if (const auto* first = rare<event::FirstMessage>(*output)) {
             asked = {first->member, first->reply_to};
             if (on_first)
                 machine.answer_first(now, first->member, first->reply_to,
                                      on_first(first->event, first->payload));
-        } else if (const auto* published = std::get_if<event::BrokerMessage>(&*output)) {
+        } else if (const auto* published = rare<event::BrokerMessage>(*output)) {
             asked = {published->member, {}};
             if (on_broker) answer(published->member, {}, on_broker(published->event, published->payload));
         } else if (const auto* ended = std::get_if<event::Ended>(&*output)) {
@@ -134,46 +139,48 @@ std::string ServerDriver::name(server::SessionId session) const {
     return found != names_.end() ? found->second : "?";
 }
 
+template <class T> void ServerDriver::log_one(const T& o) {
+    if constexpr (std::is_same_v<T, act::Send>) {
+        lines_.push_back(name(o.session) + " < " + frame_text(o.opcode, o.data));
+    } else if constexpr (std::is_same_v<T, act::Fanout>) {
+        std::string names;
+        for (const server::SessionId session : o.sessions)
+            names.append(names.empty() ? "" : ",").append(name(session));
+        lines_.push_back(names + " < " + frame_text(o.opcode, o.data));
+    } else if constexpr (std::is_same_v<T, act::Close>) {
+        lines_.push_back(name(o.session) + " close " + std::to_string(o.code) +
+                         (o.reason.empty() ? "" : " " + o.reason));
+    } else if constexpr (std::is_same_v<T, act::CloseIfIdle>) {
+        lines_.push_back(name(o.session) + " idle since " + seconds(o.since) + " s close " +
+                         std::to_string(o.code));
+    } else if constexpr (std::is_same_v<T, event::FrameDropped>) {
+        lines_.push_back(name(o.session) + " dropped " + o.error.code.message());
+    } else if constexpr (std::is_same_v<T, event::Ended>) {
+        lines_.push_back(std::string(machine.member(o.member)->topic) + " ended " +
+                         std::string(to_string(o.reason)));
+    } else if constexpr (std::is_same_v<T, act::Subscribe>) {
+        subscription = o.id;
+        lines_.push_back("subscribe " + std::string(o.ns) + " " + std::string(o.key));
+    } else if constexpr (std::is_same_v<T, act::Unsubscribe>) {
+        lines_.push_back("unsubscribe " + std::string(o.ns) + " " + std::string(o.key));
+    } else if constexpr (std::is_same_v<T, act::Publish>) {
+        const auto told = server::read_publication(o.bytes);
+        lines_.push_back("publish " + std::string(o.ns) + " " + std::string(o.key) + " " +
+                         std::string(told->event) + std::string(told->target) + " " +
+                         std::string(told->payload));
+    } else if constexpr (std::is_same_v<T, act::PutPresence>) {
+        lines_.push_back("put " + std::string(o.key) + " " + std::string(o.id));
+    } else if constexpr (std::is_same_v<T, act::DropPresence>) {
+        lines_.push_back("drop " + std::string(o.key) + " " + std::string(o.id));
+    } else if constexpr (std::is_same_v<T, server::RareOutput>) {
+        std::visit([this](const auto& rare) { log_one(rare); }, o);
+    } else if constexpr (std::is_same_v<T, act::RunEffect>) {
+        lines_.push_back("effect " + std::string(o.name) + " " + std::string(o.json));
+    }
+}
+
 void ServerDriver::log(const server::Output& output) {
-    std::visit(
-        [this]<class T>(const T& o) {
-            if constexpr (std::is_same_v<T, act::Send>) {
-                lines_.push_back(name(o.session) + " < " + frame_text(o.opcode, o.data));
-            } else if constexpr (std::is_same_v<T, act::Fanout>) {
-                std::string names;
-                for (const server::SessionId session : o.sessions)
-                    names.append(names.empty() ? "" : ",").append(name(session));
-                lines_.push_back(names + " < " + frame_text(o.opcode, o.data));
-            } else if constexpr (std::is_same_v<T, act::Close>) {
-                lines_.push_back(name(o.session) + " close " + std::to_string(o.code) +
-                                 (o.reason.empty() ? "" : " " + o.reason));
-            } else if constexpr (std::is_same_v<T, act::CloseIfIdle>) {
-                lines_.push_back(name(o.session) + " idle since " + seconds(o.since) + " s close " +
-                                 std::to_string(o.code));
-            } else if constexpr (std::is_same_v<T, event::FrameDropped>) {
-                lines_.push_back(name(o.session) + " dropped " + o.error.code.message());
-            } else if constexpr (std::is_same_v<T, event::Ended>) {
-                lines_.push_back(std::string(machine.member(o.member)->topic) + " ended " +
-                                 std::string(to_string(o.reason)));
-            } else if constexpr (std::is_same_v<T, act::Subscribe>) {
-                subscription = o.id;
-                lines_.push_back("subscribe " + std::string(o.ns) + " " + std::string(o.key));
-            } else if constexpr (std::is_same_v<T, act::Unsubscribe>) {
-                lines_.push_back("unsubscribe " + std::string(o.ns) + " " + std::string(o.key));
-            } else if constexpr (std::is_same_v<T, act::Publish>) {
-                const auto told = server::read_publication(o.bytes);
-                lines_.push_back("publish " + std::string(o.ns) + " " + std::string(o.key) + " " +
-                                 std::string(told->event) + std::string(told->target) + " " +
-                                 std::string(told->payload));
-            } else if constexpr (std::is_same_v<T, act::PutPresence>) {
-                lines_.push_back("put " + std::string(o.key) + " " + std::string(o.id));
-            } else if constexpr (std::is_same_v<T, act::DropPresence>) {
-                lines_.push_back("drop " + std::string(o.key) + " " + std::string(o.id));
-            } else if constexpr (std::is_same_v<T, act::RunEffect>) {
-                lines_.push_back("effect " + std::string(o.name) + " " + std::string(o.json));
-            }
-        },
-        output);
+    std::visit([this](const auto& o) { log_one(o); }, output);
 }
 
 } // namespace phx::test

@@ -75,6 +75,7 @@ private:
     void answer(server::MemberId, server::ReplyTo, phx::server::Actions);
     std::string name(server::SessionId) const;
     void log(const server::Output&);
+    template <class T> void log_one(const T&);
 
     std::map<std::string, server::SessionId> ids_;
     std::map<server::SessionId, std::string> names_;
