@@ -71,7 +71,14 @@ struct Routes : testing::Test {
         std::sort(names.begin(), names.end());
         return names;
     }
-    ServerApp app;
+    /// Private rooms of `realtime:*` are open to everybody.
+    static server::ServerConfig config() {
+        using phx::server::Requirement;
+        server::ServerConfig config;
+        config.policies = {{.topic = "realtime:*", .join = Requirement{}}};
+        return config;
+    }
+    ServerApp app{config()};
     ServerDriver& d = app.driver;
 };
 
