@@ -42,7 +42,7 @@ struct ServerDrain : testing::Test {
 };
 
 TEST_F(ServerDrain, RefusesWhatIsNewAnswersWhatIsOldAndCloses) {
-    EXPECT_EQ(get(server, "/ready").body, R"({"status":"ok"})");
+    EXPECT_EQ(get(server, "/ready").body, R"({"status":"ready"})");
     auto drained = drain(10s);
     EXPECT_EQ(get(server, "/ready").body, R"({"status":"draining"})");
     EXPECT_EQ(get(server, "/health").status, 200);

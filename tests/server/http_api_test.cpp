@@ -42,7 +42,9 @@ private:
 };
 
 TEST(ServerApi, BroadcastsABatchToPublicAndPrivateRooms) {
-    TestServer server;
+    server::Options options;
+    options.policies = {{.topic = "realtime:*", .join = server::Requirement{}}};
+    TestServer server(options);
     Member open(server.port(), "realtime:a");
     Member closed(server.port(), "realtime:a", true);
     Member other(server.port(), "realtime:b");

@@ -166,7 +166,7 @@ TEST(ConfigFaults, NameThePathOfAnUnknownKeyAndWhatWasMeant) {
     EXPECT_EQ(fault_of(R"({"endpoints":[{},{"pth":"/x"}]})"),
               "endpoints[1].pth: unknown key; did you mean endpoints[1].path?");
     EXPECT_EQ(fault_of(R"({"something":{"else":1}})"), "something: unknown key");
-    EXPECT_EQ(fault_of(R"({"timeout":{"stop":"1s"}})"), "timeout: unknown key; did you mean timeouts?");
+    EXPECT_EQ(fault_of(R"({"timeoutz":{"stop":"1s"}})"), "timeoutz: unknown key; did you mean timeouts?");
     EXPECT_EQ(fault_of(R"({"tls.cert_file":"x"})"),
               R"(tls.cert_file: a key has no dot; write {"a":{"b":...}} for a.b)");
     EXPECT_EQ(fault_of("{\"\\n\\u0000\":1}"), "\\n\\u0000: unknown key");

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <string>
+#include <vector>
 
 // Channels with a broker key: their answers come when what they share has been stored.
 namespace phx::test {
@@ -67,6 +68,33 @@ TEST_F(Keyed, LeavesAfterWhatWasSaidBefore) {
     answer(Actions().ok());
     EXPECT_THAT(d.lines(), ElementsAre(reply("A", "2", ok), reply("A", "3", ok),
                                        R"(A < ["1","1","doc:1","phx_close",{}])", "doc:1 ended left"));
+}
+
+TEST_F(Keyed, IsToldOfAResponseWhenItsTurnHasCome) {
+    std::vector<std::string> told;
+    d.on_response = [&](std::string_view tag, const Result<phx::server::Payload>& answer) {
+        told.push_back(std::string(tag) + " " + (answer ? answer->data : "failed"));
+        return Actions();
+    };
+    say("2");
+    answer(Actions().request("tag", "ask"));
+    say("3");
+    const auto asked = d.asked; // frames wait; what the machine itself finds out does too
+    d.advance(10s);
+    EXPECT_TRUE(told.empty());
+    d.machine.apply(d.now, asked.member, asked.reply_to, Actions().ok());
+    d.drain();
+    EXPECT_EQ(told, std::vector<std::string>{"tag failed"});
+}
+
+TEST_F(Keyed, IsAnsweredBeforeADrainClosesItsConnection) {
+    say("2");
+    d.machine.drain(d.now, 0s, 30s);
+    d.advance(1s);
+    EXPECT_THAT(d.lines(), IsEmpty());
+    answer(Actions().ok());
+    d.advance(1s);
+    EXPECT_THAT(d.lines(), ElementsAre(reply("A", "2", ok), "A close 1012", "doc:1 ended disconnected"));
 }
 
 TEST_F(Keyed, AsksAboutTheEndOnlyWhenTheLastAnswerHasCome) {
