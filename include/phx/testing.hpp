@@ -67,6 +67,8 @@ public:
     /// As server::Server::channel(). Throws std::logic_error while the server runs, which it does from the
     /// first connection on: make your channels before, or between stop() and start().
     void channel(std::string pattern, server::Handlers);
+    /// As server::Server::effect(); it runs on the thread of the World. Throws as channel() does.
+    void effect(std::string name, std::function<void(std::string_view json)>);
     /// To every member of a topic.
     void broadcast(std::string topic, std::string event, server::Payload payload = {});
     /// As server::Server::send(); on the thread of the World it has gone out when this returns.

@@ -1,3 +1,4 @@
+#include "phx/protocol/codec.hpp"
 #include "protocol/server/machine_state.hpp"
 
 #include <algorithm>
@@ -8,6 +9,13 @@
 namespace phx::protocol::server {
 
 namespace action = phx::server::action;
+
+void ServerMachine::State::act_all(TimePoint now, Membership& member, ReplyTo message,
+                                   const phx::server::Actions& actions) {
+    Session& session = *sessions.find(member.session);
+    for (const phx::server::Action& wanted : actions.list)
+        if (act(now, session, member, message, wanted) == Verdict::ended) return;
+}
 
 ServerMachine::State::Verdict ServerMachine::State::act(TimePoint now, Session& session, Membership& member,
                                                         ReplyTo message, const phx::server::Action& wanted) {
@@ -20,9 +28,13 @@ ServerMachine::State::Verdict ServerMachine::State::act(TimePoint now, Session& 
             if (!push(session, member, a.event, a.payload)) crash(member);
         } else if constexpr (std::is_same_v<A, action::Broadcast>) {
             const Membership* const except = a.audience == action::Audience::others ? &member : nullptr;
-            if (!broadcast(topics[member.topic], a.event, a.payload, except)) crash(member);
+            if (broadcast(topics[member.topic], a.event, a.payload, except)) {
+                tell_peers_of_broadcast(topics[member.topic], a.event, a.payload);
+            } else {
+                crash(member);
+            }
         } else if constexpr (std::is_same_v<A, action::Send>) {
-            if (!send_to(a.route, a.event, a.payload, &session)) crash(member);
+            if (!send_everywhere(a.route, a.event, a.payload, &session)) crash(member);
         } else if constexpr (std::is_same_v<A, action::Request>) {
             act_request(now, session, member, a);
         } else if constexpr (std::is_same_v<A, action::Notify>) {
@@ -48,9 +60,21 @@ ServerMachine::State::Verdict ServerMachine::State::act(TimePoint now, Session& 
             }
         } else if constexpr (std::is_same_v<A, action::CloseConnection>) {
             close(session, a.code, a.reason);
+        } else if constexpr (std::is_same_v<A, action::Disconnect>) {
+            disconnect_everywhere(Publication::Kind::disconnect_socket, a.socket_id);
+        } else if constexpr (std::is_same_v<A, action::DisconnectUser>) {
+            disconnect_everywhere(Publication::Kind::disconnect_user, a.user_id);
+        } else if constexpr (std::is_same_v<A, action::Publish>) {
+            publish(member, a);
+        } else if constexpr (std::is_same_v<A, action::Effect>) {
+            out.push(act::RunEffect{out.keep(a.name), out.keep(a.json)});
+        } else if constexpr (std::is_same_v<A, action::NoReply>) {
+            member.waiting.take(message);
+        } else if constexpr (std::is_same_v<A, action::ReplyLater>) {
+            return act_reply_later(now, member, message, a);
         } else {
-            static_assert(std::is_same_v<A, action::Disconnect>);
-            disconnect(sessions_of(Registry::Kind::socket_id, a.socket_id), 1001);
+            static_assert(std::is_same_v<A, action::UpdateEntity> || std::is_same_v<A, action::EraseEntity>);
+            if (!member.keyed) crash(member); // with a key it has been stored before anything else was done
         }
         return member.phase == MemberPhase::joined ? Verdict::going_on : Verdict::ended;
     };
@@ -106,10 +130,65 @@ ServerMachine::State::Verdict ServerMachine::State::act_after(TimePoint now, Mem
     return Verdict::going_on;
 }
 
-void ServerMachine::State::crash(Membership& member) {
+ServerMachine::State::Verdict ServerMachine::State::act_reply_later(TimePoint now, Membership& member,
+                                                                    ReplyTo message,
+                                                                    const action::ReplyLater& wanted) {
+    const TimePoint at = after(now, std::max(Duration::zero(), Duration(wanted.timeout)));
+    if (!member.waiting.set_deadline(message, at) || at >= member.reply_timer) return Verdict::going_on;
+    if (member.timers >= config.max_timers_per_channel) {
+        crash(member);
+        return Verdict::ended;
+    }
+    if (deadlines.push(at, DeadlineKind::reply, static_cast<std::uint64_t>(member.id))) {
+        ++member.timers;
+        member.reply_timer = at;
+    }
+    return Verdict::going_on;
+}
+
+void ServerMachine::State::fire_reply(TimePoint now, Membership& member, TimePoint deadline) {
+    if (deadline != member.reply_timer) return; // a sooner one has taken its place
+    member.reply_timer = TimePoint::max();
+    while (const auto late = member.waiting.find_late(now)) {
+        if (member.waiting.ref(*late) == null_token.text) {
+            member.waiting.take(*late); // without a ref nobody waits for it
+        } else {
+            act_reply(*sessions.find(member.session), member, *late, "error", "{\"reason\":\"timeout\"}");
+        }
+    }
+    const TimePoint next = member.waiting.next_deadline();
+    if (deadlines.push(next, DeadlineKind::reply, static_cast<std::uint64_t>(member.id))) {
+        ++member.timers;
+        member.reply_timer = next;
+    }
+}
+
+void ServerMachine::State::act_closed(Membership& member, const phx::server::Actions& actions) {
+    const auto run = [&]<class A>(const A& a) {
+        if constexpr (std::is_same_v<A, action::Broadcast>) {
+            broadcast(topics[member.topic], a.event, a.payload, nullptr);
+            tell_peers_of_broadcast(topics[member.topic], a.event, a.payload);
+        } else if constexpr (std::is_same_v<A, action::Send>) {
+            send_everywhere(a.route, a.event, a.payload, sessions.find(member.session));
+        } else if constexpr (std::is_same_v<A, action::Publish>) {
+            publish(member, a);
+        } else if constexpr (std::is_same_v<A, action::Effect>) {
+            out.push(act::RunEffect{out.keep(a.name), out.keep(a.json)});
+        } else if constexpr (std::is_same_v<A, action::Disconnect>) {
+            disconnect_everywhere(Publication::Kind::disconnect_socket, a.socket_id);
+        } else if constexpr (std::is_same_v<A, action::DisconnectUser>) {
+            disconnect_everywhere(Publication::Kind::disconnect_user, a.user_id);
+        }
+    };
+    for (const phx::server::Action& wanted : actions.list) std::visit(run, wanted);
+}
+
+void ServerMachine::State::crash(Membership& member, std::string_view reason) {
     Session& session = *sessions.find(member.session);
-    end_frame(session, topic_name(member), JsonToken{member.join_ref}, "phx_error",
-              "{\"reason\":\"channel_crash\"}");
+    std::string json = "{\"reason\":";
+    append_json_string(json, reason);
+    json.push_back('}');
+    end_frame(session, topic_name(member), JsonToken{member.join_ref}, "phx_error", json);
     end(member, EndReason::crashed);
 }
 

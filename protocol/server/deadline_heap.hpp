@@ -15,6 +15,8 @@ enum class DeadlineKind : std::uint8_t {
     idle,          ///< of a session
     join,          ///< a delayed answer takes effect
     info,          ///< Actions::after
+    subscription,  ///< a join gives up waiting for the broker
+    reply,         ///< Actions::reply_later
     request,       ///< of the server to a client: its response is awaited no longer
     session_token, ///< of a connection expires
     member_token,  ///< of a channel expires

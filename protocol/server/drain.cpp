@@ -17,6 +17,7 @@ constexpr std::uint16_t service_restart = 1012; // as Phoenix and Supabase close
 bool call_later(const phx::server::Actions& actions) {
     return std::any_of(actions.list.begin(), actions.list.end(), [](const phx::server::Action& action) {
         return std::holds_alternative<phx::server::action::After>(action) ||
+               std::holds_alternative<phx::server::action::ReplyLater>(action) ||
                std::holds_alternative<phx::server::action::Request>(action);
     });
 }
@@ -34,13 +35,15 @@ bool ServerMachine::State::is_busy(const Session& session) {
     return std::any_of(session.joins.begin(), session.joins.end(), [this](const JoinEntry& entry) {
         const Membership& member = *members.find(entry.member);
         const bool will_reply = member.waiting.promised() > 0 && (member.timers > 0 || member.due > 0);
-        return member.pending || !member.requests.empty() || will_reply;
+        return member.pending || must_wait(member) || !member.requests.empty() || will_reply;
     });
 }
 
 void ServerMachine::State::note_asked(const Output& output) {
     if (const auto* const info = std::get_if<event::InfoDue>(&output)) --members.find(info->member)->due;
-    if (const auto* const in = std::get_if<event::ResponseIn>(&output)) --members.find(in->member)->due;
+    const auto* const rare = std::get_if<RareOutput>(&output);
+    const auto* const in = rare != nullptr ? std::get_if<event::ResponseIn>(rare) : nullptr;
+    if (in != nullptr) --members.find(in->member)->due;
 }
 
 void ServerMachine::State::drain(TimePoint now, Duration spread, Duration timeout) {

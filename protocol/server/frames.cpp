@@ -158,17 +158,31 @@ bool ServerMachine::State::fan_out(Vsn vsn, std::span<const SessionId> to,
     return true;
 }
 
+void ServerMachine::State::ask_receivers(const Topic& topic, std::string_view event, PayloadView payload,
+                                         const Membership* except) {
+    const std::string_view kept_event = out.keep(event);
+    const PayloadView kept{payload.kind, out.keep(payload.data)};
+    std::vector<MemberId> keyed; // asking may end one of them
+    for (const MemberList& list : topic.lists) {
+        for (const MemberId id : list.members) {
+            if (except != nullptr && id == except->id) continue;
+            if (members.find(id)->keyed) {
+                keyed.push_back(id);
+            } else {
+                out.push(event::MessageOut{id, *topic.pattern, kept_event, kept});
+            }
+        }
+    }
+    for (const MemberId id : keyed)
+        ask(*members.find(id), {WaitingQuestion::Kind::out, std::string(event), Payload(payload), {}});
+}
+
 bool ServerMachine::State::broadcast(Topic& topic, std::string_view event, PayloadView payload,
                                      const Membership* except) {
     if (topic.pattern) {
         const auto& intercepts = patterns[static_cast<std::size_t>(*topic.pattern)].intercepts;
         if (std::find(intercepts.begin(), intercepts.end(), event) != intercepts.end()) {
-            const std::string_view kept_event = out.keep(event);
-            const PayloadView kept{payload.kind, out.keep(payload.data)};
-            for (const MemberList& list : topic.lists)
-                for (const MemberId member : list.members)
-                    if (except == nullptr || member != except->id)
-                        out.push(event::MessageOut{member, *topic.pattern, kept_event, kept});
+            ask_receivers(topic, event, payload, except);
             return true;
         }
     }

@@ -40,14 +40,14 @@ std::size_t reached(Topic& topic, Opcode kind, const Membership* except) noexcep
 // ---- the reserved topic
 
 void ServerMachine::State::join_inbox(Session& session, std::uint64_t topic_hash, const FrameView& frame,
-                                      const std::optional<std::string>& replaced) {
+                                      std::optional<std::string> replaced) {
     Membership& member = add_member(session, topic_hash, frame, Visibility::open, std::nullopt);
     member.is_inbox = true;
-    session.inbox = member.id;
-    enter_topic(session, member);
+    member.pending = std::make_unique<PendingJoin>();
+    member.pending->ref.assign(frame.ref.value_or(null_token).text);
+    member.pending->replaced = std::move(replaced);
     // As a join of realtime:* is answered: realtime-js looks for the changes it is subscribed to.
-    reply(session, JsonToken{member.join_ref}, frame, "ok", {Opcode::text, R"({"postgres_changes":[]})"});
-    if (replaced) end_frame(session, frame.topic, JsonToken{*replaced}, "phx_close", "{}");
+    settle(time, member, phx::server::JoinAnswer::ok(R"({"postgres_changes":[]})"));
 }
 
 void ServerMachine::State::deliver_inbox(Session& session, const Membership& member, const FrameView& frame) {
@@ -150,13 +150,17 @@ std::optional<std::size_t> ServerMachine::broadcast_realtime(TimePoint now, cons
     const auto visibility = wanted.is_private ? Visibility::restricted : Visibility::open;
     // Also of a room that nobody is in: history may be kept of it.
     const TopicIndex index = s.topics.acquire(wanted.topic, visibility);
+    if (!wanted.is_private) s.topics[index].pattern = s.match(wanted.topic);
     const std::size_t count = s.broadcast_from_outside(s.topics[index], wanted);
     s.topics.release(index);
     return count;
 }
 
 std::size_t ServerMachine::State::broadcast_from_outside(Topic& topic, const RealtimeBroadcast& wanted) {
-    if (topic.pattern) return send_to_topic(topic, wanted.event, wanted.payload, nullptr).value_or(0);
+    if (topic.pattern) {
+        tell_peers_of_broadcast(topic, wanted.event, wanted.payload);
+        return send_to_topic(topic, wanted.event, wanted.payload, nullptr).value_or(0);
+    }
     FrameView frame;
     if (wanted.form == RealtimeBroadcast::Form::text || wanted.payload.binary()) {
         frame = broadcast_frame(wanted.event, wanted.payload, {});
@@ -165,17 +169,24 @@ std::size_t ServerMachine::State::broadcast_from_outside(Topic& topic, const Rea
         frame.user_event = wanted.event;
         frame.payload = wanted.payload.data;
     }
-    if (const phx::server::History* const rule = history_rule(topic)) {
-        relay_kept(topic, *rule, frame, nullptr);
-    } else if (!fan_out(topic, frame, nullptr)) {
-        return 0;
-    }
-    return reached(topic, frame.kind, nullptr);
+    const phx::server::History* const rule = history_rule(topic);
+    const bool is_sent =
+        rule ? relay_kept(topic, *rule, frame, nullptr) : fan_out_everywhere(topic, frame, nullptr);
+    return is_sent ? reached(topic, frame.kind, nullptr) : 0;
 }
 
-std::size_t ServerMachine::send(TimePoint, const Route& route, std::string_view event, PayloadView payload) {
-    state_->begin_call();
-    return state_->send_to(route, event, payload, nullptr).value_or(0);
+std::size_t ServerMachine::send(TimePoint, const Route& route, std::string_view event, PayloadView payload,
+                                Reach reach) {
+    State& s = *state_;
+    s.begin_call();
+    if (reach == Reach::other_servers) {
+        Publication publication = State::publication_of(Publication::Kind::send, route);
+        publication.opcode = payload.kind;
+        publication.event = event;
+        publication.payload = payload.data;
+        s.tell_other_servers(publication);
+    }
+    return s.send_to(route, event, payload, nullptr).value_or(0);
 }
 
 Result<void> check_message(std::string_view event, PayloadView payload) {

@@ -49,7 +49,7 @@ void ServerMachine::State::join(Session& session, std::uint64_t topic_hash, cons
     }
     if (frame.payload.size() > config.max_params_bytes_per_session - session.params_bytes)
         return refuse_join(session, frame, "join payload too large", replaced);
-    if (is_inbox) return join_inbox(session, topic_hash, frame, replaced);
+    if (is_inbox) return join_inbox(session, topic_hash, frame, std::move(replaced));
     if (built_in) return join_realtime(session, topic_hash, frame, std::move(replaced));
 
     Membership& member = add_member(session, topic_hash, frame, Visibility::open, pattern);
@@ -79,6 +79,7 @@ Membership& ServerMachine::State::add_member(Session& session, std::uint64_t top
     member.topic = topics.acquire(frame.topic, visibility);
     topics[member.topic].pattern = pattern;
     member.pattern = pattern.value_or(PatternId{});
+    member.connection = session.connection;
     const JsonToken join_ref = frame.join_ref.value_or(null_token);
     member.join_ref.assign(join_ref.text);
     member.channel_ref.assign((join_ref.is_null() ? frame.ref.value_or(null_token) : join_ref).text);
@@ -92,14 +93,16 @@ void ServerMachine::State::enter_topic(Session& session, Membership& member) {
     member.phase = MemberPhase::joined;
     if (!sees_presence(member.id)) ++topics[member.topic].blind_members;
     member.position = topics.join(member.topic, session.vsn, session.id, member.id);
+    if (member.keyed) enter_group(member);
+    if (member.is_inbox) session.inbox = member.id;
 }
 
 void ServerMachine::State::settle(TimePoint now, Membership& member, const phx::server::JoinAnswer& answer) {
-    Session& session = *sessions.find(member.session);
-    if (answer.verdict == phx::server::JoinAnswer::Verdict::accept && token_has_expired(session, member))
-        return settle(now, member, unauthorized());
-    const std::unique_ptr<PendingJoin> pending = std::exchange(member.pending, nullptr);
     const bool accepted = answer.verdict == phx::server::JoinAnswer::Verdict::accept;
+    Session& session = *sessions.find(member.session);
+    if (accepted && token_has_expired(session, member)) return settle(now, member, unauthorized());
+    if (accepted && subscribe(now, member, answer)) return;
+    const std::unique_ptr<PendingJoin> pending = std::exchange(member.pending, nullptr);
     FrameView question;
     question.ref = JsonToken{pending->ref};
     question.topic = topic_name(member);
@@ -107,12 +110,17 @@ void ServerMachine::State::settle(TimePoint now, Membership& member, const phx::
         reply(session, JsonToken{member.join_ref}, question, accepted ? "ok" : "error", answer.response);
     // A binary response that this version or these names cannot carry: the join crashed.
     if (!sent) refuse(session, JsonToken{member.join_ref}, question, "join crashed");
-    if (accepted && sent) enter_topic(session, member);
+    const bool is_judged = accepted && sent && traits(member).first_message == ChannelTraits::First::judged;
+    if (accepted && sent && !is_judged) enter_topic(session, member);
     if (pending->replaced)
         end_frame(session, question.topic, JsonToken{*pending->replaced}, "phx_close", "{}");
-    if (accepted && sent) {
-        for (const phx::server::Action& action : answer.then.list)
-            if (act(now, session, member, ReplyTo{}, action) == Verdict::ended) break;
+    if (is_judged) {
+        member.phase = MemberPhase::unjudged;
+        member.then = std::make_unique<phx::server::Actions>(answer.then);
+    } else if (accepted && sent && member.realtime) {
+        begin_realtime(session, member, pending->request);
+    } else if (accepted && sent) {
+        act_all(now, member, ReplyTo{}, answer.then);
     } else {
         end(member, EndReason::crashed);
     }

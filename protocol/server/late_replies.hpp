@@ -2,6 +2,7 @@
 
 #include "phx/protocol/frame.hpp"
 #include "phx/server/actions.hpp"
+#include "protocol/clock.hpp"
 
 #include <algorithm>
 #include <cstddef>
@@ -25,7 +26,7 @@ public:
     Added add(std::uint64_t id, JsonToken ref, std::size_t limit) {
         const bool is_full = living_ >= std::max<std::size_t>(limit, 1);
         if (is_full) clear(entries_[head_]);
-        entries_.push_back({id, std::string(ref.text), false});
+        entries_.push_back({id, std::string(ref.text), TimePoint::max(), false});
         ++living_;
         trim();
         return is_full ? Added::forgot_oldest : Added::kept_all;
@@ -47,6 +48,28 @@ public:
     /// How many of those wait.
     std::size_t promised() const noexcept { return promised_; }
 
+    /// When it counts as not answered. False if it is already.
+    bool set_deadline(phx::server::ReplyTo to, TimePoint at) {
+        Entry* const found = find(to);
+        if (found == nullptr || found->ref.empty()) return false;
+        found->deadline = at;
+        return true;
+    }
+
+    /// One that is past its time.
+    std::optional<phx::server::ReplyTo> find_late(TimePoint now) const {
+        for (const Entry& entry : entries_)
+            if (!entry.ref.empty() && entry.deadline <= now) return phx::server::ReplyTo{entry.id};
+        return std::nullopt;
+    }
+
+    TimePoint next_deadline() const {
+        TimePoint next = TimePoint::max();
+        for (const Entry& entry : entries_)
+            if (!entry.ref.empty()) next = std::min(next, entry.deadline);
+        return next;
+    }
+
     std::optional<std::string> take(phx::server::ReplyTo to) {
         Entry* const found = find(to);
         if (found == nullptr || found->ref.empty()) return std::nullopt;
@@ -61,6 +84,7 @@ private:
     struct Entry {
         std::uint64_t id;
         std::string ref;
+        TimePoint deadline;
         bool is_promised;
     };
     static constexpr std::size_t tolerated_holes = 16;

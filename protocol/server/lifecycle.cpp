@@ -22,11 +22,13 @@ std::string ServerMachine::State::connection_id(SessionId id) const {
 void ServerMachine::State::begin_call() {
     if (!replays.empty() || !out.reset()) return; // not drained: the old views stay good
     replayed.clear();
-    for (const MemberId id : ended) {
-        topics.release(members.find(id)->topic);
+    std::erase_if(ended, [this](MemberId id) {
+        const Membership& member = *members.find(id);
+        if (must_wait(member)) return false; // its answer is still to come
+        topics.release(member.topic);
         members.erase(id);
-    }
-    ended.clear();
+        return true;
+    });
 }
 
 void ServerMachine::State::end(Membership& member, EndReason reason) {
@@ -39,21 +41,27 @@ bool ServerMachine::State::leave_topic(Membership& member, EndReason reason) {
     std::erase_if(session.joins, [&](const JoinEntry& entry) { return entry.member == member.id; });
     session.params_bytes -= std::exchange(member.params_bytes, 0);
     const bool was_joined = member.phase == MemberPhase::joined;
+    const bool was_unjudged = member.phase == MemberPhase::unjudged || member.phase == MemberPhase::judging;
     member.phase = MemberPhase::ended;
     ended.push_back(member.id);
     add_dead(std::exchange(member.timers, 0));
     member.pending.reset();
     member.waiting = {};
     fail_requests(member, reason);
-    if (!was_joined) return false;
+    unsubscribe(member);
+    if (!was_joined) {
+        if (was_unjudged || (member.keyed && member.keyed->was_accepted)) push_ended(member, reason);
+        return false;
+    }
     if (!sees_presence(member.id)) --topics[member.topic].blind_members;
     subscribers.erase(member.id);
     const MemberId moved = topics.leave(member.topic, session.vsn, member.position);
     if (moved != TopicTable::none) members.find(moved)->position = member.position;
+    if (member.keyed) leave_group(member);
     if (member.is_inbox) {
         session.inbox = {};
     } else if (!member.realtime) {
-        out.push(event::Ended{member.id, member.pattern, reason});
+        push_ended(member, reason);
     }
     return true;
 }
@@ -108,15 +116,21 @@ bool ServerMachine::State::is_moot(const Output& output) {
         id = broadcast->member;
     } else if (const auto* const info = std::get_if<event::InfoDue>(&output)) {
         id = info->member;
-    } else if (const auto* const response = std::get_if<event::ResponseIn>(&output)) {
-        id = response->member;
-    } else if (const auto* const asked = std::get_if<event::TokenAsked>(&output)) {
-        id = asked->member;
+    } else if (const auto* const rare = std::get_if<RareOutput>(&output)) {
+        const auto asked = [](const auto& item) {
+            if constexpr (requires { item.member; }) return item.member;
+            return MemberId{};
+        };
+        id = std::visit(asked, *rare);
+        if (id == MemberId{}) return false;
     } else {
         return false;
     }
-    const Membership* const member = members.find(id);
-    return member == nullptr || member->phase == MemberPhase::ended;
+    Membership* const member = members.find(id);
+    if (member == nullptr) return true;
+    if (member->phase != MemberPhase::ended) return false;
+    go_on(*member);
+    return true;
 }
 
 bool ServerMachine::State::is_dead(const Deadline& deadline) {
@@ -128,7 +142,9 @@ bool ServerMachine::State::is_dead(const Deadline& deadline) {
     }
     if (deadline.kind == DeadlineKind::request) return !requests.contains(RequestId{deadline.id});
     const Membership* const member = members.find(MemberId{deadline.id});
-    const auto waits = deadline.kind == DeadlineKind::join ? MemberPhase::delayed : MemberPhase::joined;
+    MemberPhase waits = MemberPhase::joined;
+    if (deadline.kind == DeadlineKind::join) waits = MemberPhase::delayed;
+    if (deadline.kind == DeadlineKind::subscription) waits = MemberPhase::subscribing;
     return member == nullptr || member->phase != waits;
 }
 
@@ -183,8 +199,9 @@ void ServerMachine::State::fire(TimePoint now, Deadline deadline) {
         const phx::server::JoinAnswer answer = std::move(member.pending->answer);
         return settle(now, member, answer);
     }
-    ++member.due;
-    out.push(event::InfoDue{member.id, member.pattern, std::move(deadline.info)});
+    if (deadline.kind == DeadlineKind::subscription) return settle(now, member, refusal(broker_unavailable));
+    if (deadline.kind == DeadlineKind::reply) return fire_reply(now, member, deadline.at);
+    ask(member, {WaitingQuestion::Kind::info, std::move(deadline.info), {}, {}});
 }
 
 } // namespace phx::protocol::server

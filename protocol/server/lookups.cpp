@@ -49,9 +49,16 @@ std::vector<SessionId> ServerMachine::State::connections(const Route& route) {
     return found;
 }
 
-std::size_t ServerMachine::disconnect(TimePoint, const Route& route, std::uint16_t code) {
-    state_->begin_call();
-    return state_->disconnect(state_->connections(route), code);
+std::size_t ServerMachine::disconnect(TimePoint, const Route& route, std::uint16_t code, Reach reach) {
+    State& s = *state_;
+    s.begin_call();
+    if (reach == Reach::other_servers) {
+        const std::string digits = std::to_string(code);
+        Publication publication = State::publication_of(Publication::Kind::disconnect, route);
+        publication.payload = digits;
+        s.tell_other_servers(publication);
+    }
+    return s.disconnect(s.connections(route), code);
 }
 
 std::shared_ptr<const phx::server::Connection> ServerMachine::connection(std::string_view id) const {

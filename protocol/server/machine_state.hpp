@@ -4,10 +4,12 @@
 #include "protocol/server/history_store.hpp"
 #include "protocol/server/output_queue.hpp"
 #include "protocol/server/presence_tracker.hpp"
+#include "protocol/server/publication.hpp"
 #include "protocol/server/registry.hpp"
 #include "protocol/server/server_machine.hpp"
 #include "protocol/server/session.hpp"
 #include "protocol/server/slot_table.hpp"
+#include "protocol/server/subscription_table.hpp"
 #include "protocol/server/topic_table.hpp"
 
 #include <array>
@@ -37,6 +39,7 @@ struct ServerMachine::State {
     struct Pattern {
         std::string text;
         std::vector<std::string> intercepts;
+        ChannelTraits traits;
     };
     /// A frame as it came, for a join that is not settled.
     struct RawFrame {
@@ -76,6 +79,7 @@ struct ServerMachine::State {
     void push_system(Session&, const Membership&, std::string_view status, std::string_view extension,
                      std::string_view message);
     /// Intercepted events become questions, one per receiver.
+    void ask_receivers(const Topic&, std::string_view event, PayloadView, const Membership* except);
     bool broadcast(Topic&, std::string_view event, PayloadView, const Membership* except);
 
     // ---- routing: what comes from clients
@@ -105,13 +109,69 @@ struct ServerMachine::State {
     bool replay_next();
 
     // ---- acting: what handlers want
+    void act_all(TimePoint, Membership&, ReplyTo message, const phx::server::Actions&);
     Verdict act(TimePoint, Session&, Membership&, ReplyTo message, const phx::server::Action&);
     Verdict act_reply(Session&, Membership&, ReplyTo, std::string_view status, const Payload&);
     Verdict act_late_reply(Session&, Membership&, const phx::server::action::LateReply&);
     Verdict act_track(Membership&, const phx::server::action::Track&);
     Verdict act_after(TimePoint, Membership&, const phx::server::action::After&);
     /// REQUIRES a joined member
-    void crash(Membership&);
+    void crash(Membership&, std::string_view reason = "channel_crash");
+    Verdict act_reply_later(TimePoint, Membership&, ReplyTo, const phx::server::action::ReplyLater&);
+    void fire_reply(TimePoint now, Membership&, TimePoint deadline);
+    /// What on_close wanted; also what is left to do of other handlers when their channel has ended
+    /// meanwhile.
+    void act_closed(Membership&, const phx::server::Actions&);
+
+    // ---- judging: the first message of a channel
+    void take_verdict(TimePoint, Membership&, ReplyTo message, const phx::server::JoinAnswer&);
+
+    // ---- keyed: channels with a broker key, which are asked one question at a time
+    /// False: it has ended meanwhile.
+    bool note_join_answer(Membership&, bool is_accepted);
+    bool must_wait(const Membership&) const noexcept;
+    /// Asks, or lets the question wait for the answer to another one.
+    void ask(Membership&, WaitingQuestion);
+    void push_question(Membership&, WaitingQuestion);
+    /// The question at hand is answered: the next one, or what was held.
+    void go_on(Membership&);
+    void hold_keyed(Session&, Membership&, const FrameView&, RawFrame);
+    void push_ended(Membership&, EndReason);
+    void enter_group(Membership&);
+    void leave_group(Membership&);
+
+    // ---- cluster: what is shared with other nodes
+    /// True: the member waits for the broker, and is settled later with this answer.
+    bool subscribe(TimePoint, Membership&, const phx::server::JoinAnswer&);
+    void subscribe_to(Membership&, std::string_view ns, std::string_view key);
+    void unsubscribe(Membership&);
+    void stop_waiting(TimePoint, Membership&, const phx::server::JoinAnswer&);
+    static phx::server::JoinAnswer refusal(std::string_view reason);
+    static Publication publication_of(std::string_view event, PayloadView);
+    void tell_peers(std::string_view ns, std::string_view key, const Publication&);
+    void tell_peers_of_broadcast(const Topic&, std::string_view event, PayloadView);
+    void tell_peers_of_broadcast(const Topic&, const FrameView&);
+    void disconnect_everywhere(Publication::Kind, std::string_view target);
+    /// To the receivers here and at all other nodes. False: it cannot be encoded, nobody gets it.
+    bool send_everywhere(const Route&, std::string_view event, PayloadView, Session* source);
+    static Publication publication_of(Publication::Kind, const Route&);
+    void tell_other_servers(Publication);
+    void tell_presence(const Membership&, std::string_view key);
+    void tell_absence(const Membership&, std::string_view key);
+    static std::string_view topic_ns(const Topic&) noexcept;
+    Topic* find_topic(std::string_view ns, std::string_view key);
+    void take_broadcast(Topic&, const Publication&);
+    void take_publication(std::string_view ns, std::string_view key, const Publication&);
+    void take_presence(Topic&, const std::vector<phx::server::PresenceEntry>& joined,
+                       const std::vector<phx::server::PresenceEntry>& left);
+
+    // ---- publishing
+    void publish(const Membership& source, const phx::server::action::Publish&);
+    /// REQUIRES receivers that nobody changes meanwhile
+    void publish_here(const std::vector<MemberId>& receivers, const Publication&, MemberId source);
+    std::vector<MemberId> unkeyed_members(PatternId, const phx::server::Route&);
+    std::vector<MemberId> group(PatternId, std::string_view key) const;
+    static std::string group_name(PatternId, std::string_view key);
 
     // ---- presence
     bool track(Membership&, std::string_view key, std::string_view meta, Repeat);
@@ -122,7 +182,7 @@ struct ServerMachine::State {
 
     // ---- inbox: what a Route brings, and the reserved topic where it arrives
     void join_inbox(Session&, std::uint64_t topic_hash, const FrameView&,
-                    const std::optional<std::string>& replaced);
+                    std::optional<std::string> replaced);
     void deliver_inbox(Session&, const Membership&, const FrameView&);
     /// How many get it; none: it cannot be encoded. `source` does not get it.
     std::optional<std::size_t> send_to(const Route&, std::string_view event, PayloadView, Session* source);
@@ -171,6 +231,8 @@ struct ServerMachine::State {
     void begin_realtime(Session&, Membership&, const realtime::JoinRequest&);
     void deliver_realtime(Session&, Membership&, const FrameView&);
     void relay(Session&, Membership&, const FrameView&);
+    /// To the members here and at other nodes. False: it cannot be encoded.
+    bool fan_out_everywhere(Topic&, const FrameView&, const Membership* except);
     void answer_presence(Session&, Membership&, const FrameView&);
     bool may_call_presence(Session&, Membership&);
     /// As Supabase: no reply, a system event that says why, and the channel is closed.
@@ -193,13 +255,13 @@ struct ServerMachine::State {
 
     // ---- realtime_history
     const phx::server::History* history_rule(const Topic&) const;
-    /// Relays a broadcast that is kept, with its id.
-    void relay_kept(Topic&, const phx::server::History&, FrameView copy, const Membership* except);
+    /// Relays a broadcast that is kept, with its id. False: it cannot be encoded, and is not kept.
+    bool relay_kept(Topic&, const phx::server::History&, FrameView copy, const Membership* except);
     void replay_history(Session&, const Membership&, const realtime::JoinRequest&);
     std::int64_t unix_ms() const;
 
     // ---- realtime_changes
-    void subscribe(Session&, Membership&, const realtime::JoinRequest&);
+    void subscribe_to_changes(Session&, Membership&, const realtime::JoinRequest&);
     void emit(const phx::server::Change&);
 
     // ---- lifecycle
@@ -217,6 +279,8 @@ struct ServerMachine::State {
     void end_all(Session&);
     /// Closes the sessions of the list that are open; how many.
     std::size_t disconnect(std::vector<SessionId>, std::uint16_t code);
+    /// Of the built-in channel and the inbox too.
+    ChannelTraits traits(const Membership&) const;
     Membership* find_join(Session&, std::uint64_t topic_hash, std::string_view topic);
     std::string_view topic_name(const Membership& member) { return topics[member.topic].name; }
 
@@ -241,6 +305,8 @@ struct ServerMachine::State {
     std::size_t dead_deadlines = 0; ///< in the heap; their owner has ended
     PresenceIds ids;
     std::vector<Pattern> patterns;
+    std::unordered_map<std::string, std::vector<MemberId>> groups; ///< joined members by pattern and key
+    SubscriptionTable subscriptions;
     std::vector<MemberId> ended; ///< freed by the next call
     std::deque<Replay> replays;
     std::deque<HeldFrame> replayed; ///< outputs point into them

@@ -32,6 +32,9 @@ enum class RequestId : std::uint64_t {};
 /// A pattern given to add_channel().
 enum class PatternId : std::uint32_t {};
 
+/// One wish of this machine to hear of something at the broker. Never reused.
+enum class SubscriptionId : std::uint64_t {};
+
 enum class EndReason : std::uint8_t { left, stopped, crashed, replaced, disconnected };
 
 /// Orders.
@@ -60,11 +63,45 @@ struct CloseIfIdle {
     TimePoint since;
     std::uint16_t code;
 };
+/// Answer with handle_subscribed() or handle_subscribe_failed().
+struct Subscribe {
+    SubscriptionId id;
+    std::string_view ns;
+    std::string_view key;
+};
+struct Unsubscribe {
+    std::string_view ns;
+    std::string_view key;
+};
+/// To the other nodes of the broker.
+struct Publish {
+    std::string_view ns;
+    std::string_view key;
+    std::string_view bytes;
+};
+/// Who is present here, for the other nodes.
+struct PutPresence {
+    std::string_view ns;
+    std::string_view key;
+    std::string_view id;
+    std::string_view value;
+};
+struct DropPresence {
+    std::string_view ns;
+    std::string_view key;
+    std::string_view id;
+};
+/// Actions::effect.
+struct RunEffect {
+    std::string_view name;
+    std::string_view json;
+};
 } // namespace act
 
-/// Questions to the handlers, and news.
+/// Questions to the handlers, and news. A channel with a broker key is asked one question at a time, its end
+/// too: the next one follows the answer.
 namespace event {
-/// Answer with answer_join().
+/// Answer with answer_join(), before it with set_broker_key() if the channel has one.
 struct JoinAsked {
     MemberId member;
     PatternId pattern;
@@ -78,6 +115,22 @@ struct MessageIn {
     std::string_view event;
     PayloadView payload;
     std::string_view user_event = {}; ///< Context::user_event
+};
+/// The first message of a channel that judges it: answer with answer_first() or crash().
+struct FirstMessage {
+    MemberId member;
+    PatternId pattern;
+    ReplyTo reply_to;
+    std::string_view event;
+    PayloadView payload;
+    std::string_view user_event = {}; ///< Context::user_event
+};
+/// What another channel published: answer with apply() or crash().
+struct BrokerMessage {
+    MemberId member;
+    PatternId pattern;
+    std::string_view event;
+    PayloadView payload;
 };
 /// A broadcast of an intercepted event, once per receiver: answer with apply() or crash().
 struct MessageOut {
@@ -108,8 +161,8 @@ struct RequestFinished {
 struct LateResponse {
     SessionId session;
 };
-/// A membership of a channel with handlers ended; it can still be looked up until the next call. A join that
-/// was never accepted ends without it.
+/// A membership of a channel with handlers ended; it can still be looked up until the next call, with a
+/// broker key until the answer. Answer with apply_closed(). A join that was never accepted ends without it.
 struct Ended {
     MemberId member;
     PatternId pattern;
@@ -128,9 +181,15 @@ struct FrameDropped {
 };
 } // namespace event
 
+/// What is rare, in one alternative of Output: libstdc++ moves a variant of more than eleven through a table
+/// of functions, and every output would pay for that.
+using RareOutput =
+    std::variant<event::FirstMessage, event::BrokerMessage, event::ResponseIn, event::RequestFinished,
+                 event::LateResponse, event::TokenAsked, act::Subscribe, act::Unsubscribe, act::Publish,
+                 act::PutPresence, act::DropPresence, act::RunEffect>;
+
 using Output =
     std::variant<act::Send, act::Fanout, act::Close, act::CloseIfIdle, event::JoinAsked, event::MessageIn,
-                 event::MessageOut, event::InfoDue, event::ResponseIn, event::RequestFinished,
-                 event::LateResponse, event::Ended, event::TokenAsked, event::FrameDropped>;
+                 event::MessageOut, event::InfoDue, event::Ended, event::FrameDropped, RareOutput>;
 
 } // namespace phx::protocol::server

@@ -20,6 +20,7 @@ bool ServerMachine::State::track(Membership& member, std::string_view key, std::
     if (!topic.presence->track(member.id, key, meta, repeat, ids, text)) return false;
     if (!known) member.presence_keys.emplace_back(key);
     fan_out_presence(topic, text);
+    tell_presence(member, key);
     return true;
 }
 
@@ -28,12 +29,15 @@ void ServerMachine::State::untrack(Membership& member, std::string_view key) {
     text.clear();
     if (!topic.presence || !topic.presence->untrack(member.id, key, text)) return;
     std::erase(member.presence_keys, key);
+    tell_absence(member, key);
     fan_out_presence(topic, text);
 }
 
 void ServerMachine::State::untrack_all(Membership& member) {
     Topic& topic = topics[member.topic];
-    if (topic.size() == 0) topic.presence.reset(); // everybody else who is in it has ended too
+    for (const std::string& key : member.presence_keys) tell_absence(member, key);
+    // Everybody else who is in it has ended too; with peers there are theirs.
+    if (topic.size() == 0 && config.peers == Peers::none) topic.presence.reset();
     text.clear();
     if (!topic.presence || !topic.presence->untrack_all(member.id, member.presence_keys, text)) return;
     member.presence_keys.clear();

@@ -55,7 +55,7 @@ bool PresenceTracker::track(MemberId owner, std::string_view key, std::string_vi
     Metas& metas = group->second;
     const auto known = find(metas, owner);
     if (known == metas.end()) {
-        metas.push_back(Meta{owner, std::string(meta), ids.ref(), {}});
+        metas.push_back(Meta{owner, {}, std::string(meta), ids.ref(), {}});
         ++size_;
         diff.append("{\"joins\":{");
         append_single(diff, key, metas.back());
@@ -64,7 +64,7 @@ bool PresenceTracker::track(MemberId owner, std::string_view key, std::string_vi
     }
     Meta& current = metas[static_cast<std::size_t>(known - metas.cbegin())];
     if (repeat == Repeat::ignore && current.members == meta) return false;
-    const Meta old = std::exchange(current, Meta{owner, std::string(meta), ids.ref(), known->ref});
+    const Meta old = std::exchange(current, Meta{owner, {}, std::string(meta), ids.ref(), known->ref});
     diff.append("{\"joins\":{");
     append_single(diff, key, current);
     diff.append("},\"leaves\":{");
@@ -105,10 +105,66 @@ void PresenceTracker::remove(MemberId owner, std::string_view key, std::string& 
     if (metas.empty()) metas_.erase(group);
 }
 
-void PresenceTracker::append_state(std::string& out) const {
+bool PresenceTracker::merge(const std::vector<phx::server::PresenceEntry>& joined,
+                            const std::vector<phx::server::PresenceEntry>& left, std::string& diff) {
+    const auto origin = [](const phx::server::PresenceEntry& entry) { return entry.node + '/' + entry.id; };
+    Change change;
+    for (const auto& entry : joined)
+        if (const auto value = read_presence_value(entry.value)) put(origin(entry), *value, change);
+    for (const auto& entry : left) drop(origin(entry), change);
+    if (change.joins.empty() && change.leaves.empty()) return false;
+    diff.append("{\"joins\":");
+    append(diff, change.joins);
+    diff.append(",\"leaves\":");
+    append(diff, change.leaves);
+    diff.push_back('}');
+    return true;
+}
+
+void PresenceTracker::put(std::string origin, const PresenceValue& value, Change& change) {
+    Meta meta{MemberId{}, origin, std::string(value.members), std::string(value.ref),
+              std::string(value.previous_ref)};
+    const std::string key(value.key);
+    const auto [known, is_new] = keys_by_origin_.try_emplace(std::move(origin), key);
+    if (is_new) {
+        metas_[key].push_back(meta);
+        ++size_;
+    } else {
+        Metas& metas = metas_[known->second];
+        const auto old = std::find_if(metas.begin(), metas.end(),
+                                      [&](const Meta& other) { return other.origin == meta.origin; });
+        if (old->ref == meta.ref) return;
+        change.leaves[key].push_back(std::exchange(*old, meta));
+    }
+    change.joins[key].push_back(std::move(meta));
+}
+
+void PresenceTracker::drop(const std::string& origin, Change& change) {
+    const auto known = keys_by_origin_.find(origin);
+    if (known == keys_by_origin_.end()) return;
+    const auto group = metas_.find(known->second);
+    Metas& metas = group->second;
+    const auto meta =
+        std::find_if(metas.begin(), metas.end(), [&](const Meta& other) { return other.origin == origin; });
+    change.leaves[known->second].push_back(std::move(*meta));
+    metas.erase(meta);
+    --size_;
+    if (metas.empty()) metas_.erase(group);
+    keys_by_origin_.erase(known);
+}
+
+PresenceValue PresenceTracker::value(MemberId owner, std::string_view key) const {
+    const auto group = metas_.find(key);
+    const Meta& meta = *find(group->second, owner);
+    return {group->first, meta.members, meta.ref, meta.previous_ref};
+}
+
+void PresenceTracker::append_state(std::string& out) const { append(out, metas_); }
+
+void PresenceTracker::append(std::string& out, const Groups& groups) {
     out.push_back('{');
     bool first = true;
-    for (const auto& [key, metas] : metas_) {
+    for (const auto& [key, metas] : groups) {
         if (!std::exchange(first, false)) out.push_back(',');
         append_json_string(out, key);
         out.append(":{\"metas\":[");

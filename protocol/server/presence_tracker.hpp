@@ -1,6 +1,8 @@
 #pragma once
 
+#include "phx/server/presence_entry.hpp"
 #include "protocol/server/outputs.hpp"
+#include "protocol/server/publication.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -8,6 +10,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 namespace phx::protocol::server {
@@ -41,6 +44,12 @@ public:
     /// All of a member that ends.
     bool untrack_all(MemberId, std::span<const std::string> keys, std::string& diff);
 
+    /// What other nodes tell of theirs: one diff, which has what is news. False: nothing changed.
+    bool merge(const std::vector<phx::server::PresenceEntry>& joined,
+               const std::vector<phx::server::PresenceEntry>& left, std::string& diff);
+    /// What to tell them. REQUIRES tracks(). Valid until the next change.
+    PresenceValue value(MemberId, std::string_view key) const;
+
     /// The payload of presence_state: `{"KEY":{"metas":[{"phx_ref":...},...]},...}`
     void append_state(std::string& out) const;
     bool tracks(MemberId, std::string_view key) const;
@@ -49,25 +58,35 @@ public:
 
 private:
     struct Meta {
-        MemberId owner = {};
+        MemberId owner = {};      ///< none: of another node
+        std::string origin = {};  ///< node and id there
         std::string members = {}; ///< JSON members without the braces
         std::string ref = {};
         std::string previous_ref = {};
     };
     using Metas = std::vector<Meta>;
 
+    struct Less {
+        using is_transparent = void;
+        bool operator()(std::string_view a, std::string_view b) const noexcept { return a < b; }
+    };
+    using Groups = std::map<std::string, Metas, Less>;
+    struct Change {
+        Groups joins = {};
+        Groups leaves = {};
+    };
+    void put(std::string origin, const PresenceValue&, Change&);
+    void drop(const std::string& origin, Change&);
+    static void append(std::string& out, const Groups&);
     static void append(std::string& out, const Meta&);
     static void append_single(std::string& out, std::string_view key, const Meta&);
     static Metas::const_iterator find(const Metas&, MemberId);
     /// REQUIRES that it is there
     void remove(MemberId, std::string_view key, std::string& leaves);
 
-    struct Less {
-        using is_transparent = void;
-        bool operator()(std::string_view a, std::string_view b) const noexcept { return a < b; }
-    };
-    std::map<std::string, Metas, Less> metas_;
+    Groups metas_;
     std::size_t size_ = 0;
+    std::unordered_map<std::string, std::string> keys_by_origin_; ///< of other nodes
 };
 
 /// The members of a meta, which must be a JSON object: without its braces, and without what Phoenix puts in

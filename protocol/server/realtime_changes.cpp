@@ -150,8 +150,8 @@ bool is_object(std::string_view text) { return validate_json(text) && realtime::
 
 } // namespace
 
-void ServerMachine::State::subscribe(Session& session, Membership& member,
-                                     const realtime::JoinRequest& request) {
+void ServerMachine::State::subscribe_to_changes(Session& session, Membership& member,
+                                                const realtime::JoinRequest& request) {
     if (!request.subscription_error.empty())
         return push_system(session, member, "error", "postgres_changes", request.subscription_error);
     if (request.subscriptions.empty()) return;

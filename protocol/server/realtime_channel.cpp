@@ -7,15 +7,6 @@
 #include <utility>
 
 namespace phx::protocol::server {
-namespace {
-
-phx::server::JoinAnswer refusal(std::string_view reason) {
-    std::string response = "{\"reason\":";
-    append_json_string(response, reason);
-    return phx::server::JoinAnswer::refuse(response.append("}"));
-}
-
-} // namespace
 
 void ServerMachine::State::join_realtime(Session& session, std::uint64_t topic_hash, const FrameView& frame,
                                          std::optional<std::string> replaced) {
@@ -59,16 +50,15 @@ void ServerMachine::State::admit_realtime(Session& session, Membership& member) 
                       refusal("Unauthorized: You do not have permissions to read from this Channel topic: " +
                               subtopic));
     }
-    const realtime::JoinRequest request = std::move(member.pending->request);
-    settle(time, member, phx::server::JoinAnswer::ok(request.response));
-    if (member.phase == MemberPhase::joined) begin_realtime(session, member, request);
+    settle(time, member, phx::server::JoinAnswer::ok(member.pending->request.response));
 }
 
 void ServerMachine::State::begin_realtime(Session& session, Membership& member,
                                           const realtime::JoinRequest& request) {
     wait_for_token(member);
+    if (member.phase != MemberPhase::joined) return; // it expired while the join waited for the broker
     replay_history(session, member, request);
-    subscribe(session, member, request);
+    subscribe_to_changes(session, member, request);
     // There is no replication here that could be late.
     if (request.replication_ready)
         push_system(session, member, "ok", "system", "Replication connection established");
@@ -104,9 +94,16 @@ void ServerMachine::State::relay(Session& session, Membership& member, const Fra
     if (const phx::server::History* const rule = history_rule(topic)) {
         relay_kept(topic, *rule, copy, except);
     } else {
-        fan_out(topic, copy, except);
+        fan_out_everywhere(topic, copy, except);
     }
     if (acks) reply(session, JsonToken{member.channel_ref}, frame, "ok", {});
+}
+
+bool ServerMachine::State::fan_out_everywhere(Topic& topic, const FrameView& frame,
+                                              const Membership* except) {
+    if (!fan_out(topic, frame, except)) return false;
+    tell_peers_of_broadcast(topic, frame);
+    return true;
 }
 
 void ServerMachine::State::answer_presence(Session& session, Membership& member, const FrameView& frame) {

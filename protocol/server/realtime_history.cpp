@@ -55,7 +55,7 @@ const phx::server::History* ServerMachine::State::history_rule(const Topic& topi
     return nullptr;
 }
 
-void ServerMachine::State::relay_kept(Topic& topic, const phx::server::History& rule, FrameView copy,
+bool ServerMachine::State::relay_kept(Topic& topic, const phx::server::History& rule, FrameView copy,
                                       const Membership* except) {
     PastMessage past{topic.name, unix_ms(), 0, ids.uuid(), copy.kind, {}, {}};
     past.ends_ms = ends_after(past.unix_ms, rule.max_age);
@@ -71,15 +71,14 @@ void ServerMachine::State::relay_kept(Topic& topic, const phx::server::History& 
         }
     } else {
         past.payload = copy.kind == Opcode::text ? without_meta(copy.payload) : std::string();
-        if (past.payload.empty()) { // nothing that could carry an id
-            fan_out(topic, copy, except);
-            return;
-        }
+        // Nothing that could carry an id.
+        if (past.payload.empty()) return fan_out_everywhere(topic, copy, except);
         with = with_meta(past.payload, meta);
         copy.payload = with;
     }
-    fan_out(topic, copy, except);
+    if (!fan_out_everywhere(topic, copy, except)) return false;
     history.add(std::move(past), rule);
+    return true;
 }
 
 void ServerMachine::State::replay_history(Session& session, const Membership& member,

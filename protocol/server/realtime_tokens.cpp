@@ -53,9 +53,7 @@ void ServerMachine::State::renew_token(Session& session, Membership& member, Tok
     const bool joins = member.phase != MemberPhase::joined;
     if (!verdict.identity) {
         if (!joins) return end_with_system(session, member, verdict.system_message);
-        std::string response = "{\"reason\":";
-        append_json_string(response, verdict.join_reason);
-        return settle(time, member, phx::server::JoinAnswer::refuse(response.append("}")));
+        return settle(time, member, refusal(verdict.join_reason));
     }
     member.realtime->identity = std::move(verdict.identity);
     member.realtime->token_expires_at = verdict.expires_at;
@@ -88,8 +86,7 @@ void ServerMachine::State::end_expired(Session& session) {
     std::vector<MemberId> over;
     for (const JoinEntry& entry : session.joins) {
         const Membership& member = *members.find(entry.member);
-        if (member.phase == MemberPhase::joined && token_has_expired(session, member))
-            over.push_back(entry.member);
+        if (!member.pending && token_has_expired(session, member)) over.push_back(entry.member);
     }
     for (const MemberId id : over)
         end_with_system(session, *members.find(id), "Token has expired 0 seconds ago");

@@ -59,6 +59,7 @@ void ServerMachine::State::route(Session& session, const FrameView& frame, RawFr
     const std::uint64_t hash = text_hash(config.hash_seed, frame.topic);
     Membership* const member = frame.topic_token ? nullptr : find_join(session, hash, frame.topic);
     if (member != nullptr && member->pending) return hold(session, *member, frame, raw);
+    if (member != nullptr && must_wait(*member)) return hold_keyed(session, *member, frame, raw);
     if (frame.event == "phx_join") return join(session, hash, frame);
     if (member != nullptr) return deliver(session, *member, frame);
     if (frame.event == "phx_leave") {
@@ -111,11 +112,19 @@ void ServerMachine::State::take_user_broadcast(Session& session, Membership& mem
 
 void ServerMachine::State::ask_handler(Session& session, Membership& member, const FrameView& frame,
                                        PayloadView payload, std::string_view user_event) {
+    if (member.phase == MemberPhase::judging)
+        return refuse(session, JsonToken{member.channel_ref}, frame, "not judged yet");
     const ReplyTo reply_to{++last_reply};
     const JsonToken ref = frame.ref.value_or(null_token);
     if (member.waiting.add(reply_to.id, ref, config.max_waiting_replies) == LateReplies::Added::forgot_oldest)
         tell_of_forgotten(session, member);
-    out.push(event::MessageIn{member.id, member.pattern, reply_to, frame.event, payload, user_event});
+    if (member.keyed) member.keyed->asked = KeyedMember::Asked::question;
+    if (member.phase == MemberPhase::joined) {
+        out.push(event::MessageIn{member.id, member.pattern, reply_to, frame.event, payload, user_event});
+    } else {
+        member.phase = MemberPhase::judging;
+        out.push(event::FirstMessage{member.id, member.pattern, reply_to, frame.event, payload, user_event});
+    }
 }
 
 void ServerMachine::State::tell_of_forgotten(const Session& session, Membership& member) {

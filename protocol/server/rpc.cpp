@@ -97,12 +97,8 @@ void ServerMachine::State::finish_request(RequestId id, Result<Payload> answer) 
 void ServerMachine::State::tell(Membership& member, RequestId id, const Asker& asker,
                                 Result<Payload> answer) {
     auto shared = std::make_shared<const Result<Payload>>(std::move(answer));
-    if (!asker) {
-        out.push(event::RequestFinished{id, std::move(shared)});
-    } else if (member.phase == MemberPhase::joined) {
-        ++member.due;
-        out.push(event::ResponseIn{member.id, member.pattern, out.keep(*asker), std::move(shared)});
-    }
+    if (asker) return ask(member, {WaitingQuestion::Kind::response, *asker, {}, std::move(shared)});
+    out.push(event::RequestFinished{id, std::move(shared)});
 }
 
 void ServerMachine::State::fail_requests(Membership& member, EndReason reason) {

@@ -9,8 +9,9 @@ namespace phx::protocol::server {
 ServerMachine::ServerMachine(const ServerConfig& config) : state_(std::make_unique<State>(config)) {}
 ServerMachine::~ServerMachine() = default;
 
-PatternId ServerMachine::add_channel(std::string pattern, std::vector<std::string> intercepts) {
-    state_->patterns.push_back({std::move(pattern), std::move(intercepts)});
+PatternId ServerMachine::add_channel(std::string pattern, std::vector<std::string> intercepts,
+                                     ChannelTraits traits) {
+    state_->patterns.push_back({std::move(pattern), std::move(intercepts), traits});
     return PatternId{static_cast<std::uint32_t>(state_->patterns.size() - 1)};
 }
 
@@ -68,7 +69,10 @@ void ServerMachine::answer_join(TimePoint now, MemberId id, phx::server::JoinAns
     State& s = *state_;
     s.time = now;
     Membership* const member = s.members.find(id);
-    if (member == nullptr || member->phase != MemberPhase::asked || member->realtime) return;
+    if (member == nullptr || member->realtime) return;
+    const bool is_accepted = answer.verdict == phx::server::JoinAnswer::Verdict::accept;
+    if (member->keyed && !s.note_join_answer(*member, is_accepted)) return;
+    if (member->phase != MemberPhase::asked) return;
     const Duration delay = answer.delay;
     if (delay <= Duration::zero()) return s.settle(now, *member, answer);
     member->phase = MemberPhase::delayed;
@@ -81,27 +85,69 @@ void ServerMachine::apply(TimePoint now, MemberId id, ReplyTo message, const phx
     State& s = *state_;
     s.time = now;
     Membership* const member = s.members.find(id);
-    if (member == nullptr || member->phase != MemberPhase::joined) return;
-    Session& session = *s.sessions.find(member->session);
-    for (const phx::server::Action& action : actions.list)
-        if (s.act(now, session, *member, message, action) == State::Verdict::ended) return;
-    s.note_promise(*member, message, actions);
+    if (member == nullptr) return;
+    if (member->phase == MemberPhase::joined) {
+        s.act_all(now, *member, message, actions);
+        s.note_promise(*member, message, actions);
+    } else if (member->phase == MemberPhase::ended && member->keyed) {
+        s.act_closed(*member, actions); // its entity was stored: the rest of it happens too
+    }
+    s.go_on(*member);
+}
+
+void ServerMachine::apply_closed(TimePoint now, MemberId id, const phx::server::Actions& actions) {
+    State& s = *state_;
+    s.time = now;
+    Membership* const member = s.members.find(id);
+    if (member == nullptr || member->phase != MemberPhase::ended) return;
+    s.act_closed(*member, actions);
+    s.go_on(*member);
+}
+
+void ServerMachine::set_broker_key(MemberId id, std::string key) {
+    Membership* const member = state_->members.find(id);
+    if (member == nullptr || member->phase != MemberPhase::asked) return;
+    member->keyed = std::make_unique<KeyedMember>();
+    member->keyed->key = std::move(key);
 }
 
 void ServerMachine::answer_token(TimePoint now, MemberId id, TokenVerdict verdict) {
     State& s = *state_;
     s.time = now;
     Membership* const member = s.members.find(id);
-    if (member == nullptr || !member->realtime || member->phase == MemberPhase::ended) return;
-    s.renew_token(*s.sessions.find(member->session), *member, std::move(verdict));
+    const bool is_asked = member != nullptr && member->realtime &&
+                          (member->phase == MemberPhase::asked || member->phase == MemberPhase::joined);
+    if (is_asked) s.renew_token(*s.sessions.find(member->session), *member, std::move(verdict));
 }
 
-void ServerMachine::crash(TimePoint now, MemberId id) {
+void ServerMachine::answer_first(TimePoint now, MemberId id, ReplyTo message,
+                                 const phx::server::JoinAnswer& answer) {
     State& s = *state_;
+    s.time = now;
     Membership* const member = s.members.find(id);
-    if (member == nullptr || member->phase == MemberPhase::ended) return;
-    if (member->phase == MemberPhase::joined) return s.crash(*member);
-    s.settle(now, *member, phx::server::JoinAnswer::refuse("{\"reason\":\"join crashed\"}"));
+    if (member == nullptr) return;
+    if (member->phase == MemberPhase::judging) s.take_verdict(now, *member, message, answer);
+    s.go_on(*member);
+}
+
+void ServerMachine::crash(TimePoint now, MemberId id, std::string_view reason) {
+    State& s = *state_;
+    s.time = now;
+    Membership* const member = s.members.find(id);
+    if (member == nullptr) return;
+    switch (member->phase) {
+    case MemberPhase::asked:
+    case MemberPhase::delayed:
+    case MemberPhase::subscribing:
+        if (member->keyed) member->keyed->asked = KeyedMember::Asked::nothing;
+        s.settle(now, *member, State::refusal(reason.empty() ? "join crashed" : reason));
+        break;
+    case MemberPhase::unjudged:
+    case MemberPhase::judging:
+    case MemberPhase::joined: s.crash(*member, reason.empty() ? "channel_crash" : reason); break;
+    case MemberPhase::ended: break;
+    }
+    s.go_on(*member);
 }
 
 void ServerMachine::broadcast(TimePoint, std::string_view topic, std::string_view event,
@@ -110,6 +156,7 @@ void ServerMachine::broadcast(TimePoint, std::string_view topic, std::string_vie
     s.begin_call();
     if (Topic* const found = s.topics.find(topic, Visibility::open))
         s.broadcast(*found, event, payload, nullptr);
+    s.tell_peers(open_topic_ns, topic, State::publication_of(event, payload));
 }
 
 void ServerMachine::set_unix_time(TimePoint now, std::chrono::microseconds since_1970) {
@@ -117,9 +164,13 @@ void ServerMachine::set_unix_time(TimePoint now, std::chrono::microseconds since
 }
 
 void ServerMachine::disconnect(TimePoint, std::string_view socket_id) {
-    State& s = *state_;
-    s.begin_call();
-    s.disconnect(s.sessions_of(Registry::Kind::socket_id, socket_id), 1001); // 1000 before Phoenix 1.8
+    state_->begin_call();
+    state_->disconnect_everywhere(Publication::Kind::disconnect_socket, socket_id); // 1000 before Phoenix 1.8
+}
+
+void ServerMachine::disconnect_user(TimePoint, std::string_view user_id) {
+    state_->begin_call();
+    state_->disconnect_everywhere(Publication::Kind::disconnect_user, user_id);
 }
 
 void ServerMachine::close_all(TimePoint) {
@@ -155,7 +206,13 @@ std::optional<Output> ServerMachine::poll() {
 std::optional<ServerMachine::Member> ServerMachine::member(MemberId id) const {
     const Membership* const found = state_->members.find(id);
     if (found == nullptr) return std::nullopt;
-    return Member{found->session, state_->topic_name(*found), found->params, found->state, found->join_ref};
+    return Member{found->session,
+                  found->connection.get(),
+                  state_->topic_name(*found),
+                  found->params,
+                  found->state,
+                  found->join_ref,
+                  found->keyed ? &found->keyed->key : nullptr};
 }
 
 std::shared_ptr<const phx::server::Connection> ServerMachine::connection(SessionId id) const {

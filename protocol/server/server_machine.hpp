@@ -7,6 +7,7 @@
 #include "phx/server/connection.hpp"
 #include "phx/server/history.hpp"
 #include "phx/server/policy.hpp"
+#include "phx/server/presence_entry.hpp"
 #include "phx/server/rates.hpp"
 #include "phx/server/route.hpp"
 #include "phx/server/topic_count.hpp"
@@ -25,9 +26,15 @@ namespace phx::protocol::server {
 
 enum class Dialect : std::uint8_t { phoenix, supabase };
 
+/// Whether other nodes may share what this one has, by a broker. Without, nothing waits and nothing is told.
+enum class Peers : std::uint8_t { none, possible };
+
 struct ServerConfig {
     /// First part of connection ids; differs among the machines that know of each other.
     std::string node = "0";
+    Peers peers = Peers::none;
+    /// The same for the machines of one server, and no other; empty: it is the only one.
+    std::string server = {};
     std::uint64_t seed = 0; ///< of presence refs and presence keys, which tell it to every peer
     /// Of topic hashes: drawn independently of `seed`, so that peers cannot choose names that collide.
     std::uint64_t hash_seed = 0;
@@ -37,8 +44,12 @@ struct ServerConfig {
     /// Of a ref or join_ref, a string without its quotes; a frame with a longer one is malformed.
     std::size_t max_ref_bytes = 1024;
     std::size_t max_params_bytes_per_session = 1u << 20; ///< sum of the join payloads of its channels
-    std::size_t max_held_frames = 64;                    ///< per channel whose join is not answered yet
-    std::size_t max_held_bytes = 1u << 20;               ///< likewise
+    /// Per channel whose join, or question with a broker key, is not answered yet.
+    std::size_t max_held_frames = 64;
+    std::size_t max_held_bytes = 1u << 20; ///< likewise
+    std::size_t max_held_questions = 1024; ///< of a channel with a broker key; one more crashes it
+    /// A join that waits longer for the broker is refused.
+    Duration subscribe_timeout = std::chrono::seconds(5);
     /// Per channel, of pushes without a reply. Beyond it the oldest can no longer be answered, which is
     /// reported once per channel: handlers that never reply are no fault.
     std::size_t max_waiting_replies = 256;
@@ -78,6 +89,15 @@ struct SessionConfig {
     std::optional<TimePoint> token_expires_at = {};   ///< Connection::expires_at in the machine's time
 };
 
+/// Who hears of a command: this machine, or also those of other servers (ServerConfig::server).
+enum class Reach : std::uint8_t { here, other_servers };
+
+/// What the handlers of a pattern want to be asked.
+struct ChannelTraits {
+    enum class First : std::uint8_t { as_any, judged } first_message = First::as_any;
+    enum class Published : std::uint8_t { pushed, asked } published = Published::pushed;
+};
+
 /// Whether a message can be sent to somebody at least. Errors: invalid_argument (no event), invalid_utf8 (the
 /// event), invalid_payload (no JSON), field_too_long (an event of over 255 bytes with bytes).
 Result<void> check_message(std::string_view event, PayloadView);
@@ -114,7 +134,7 @@ public:
     // ---- set-up
     /// First pattern that matches wins; they are asked before the built-in `realtime:*`, which a catch-all
     /// "*" leaves alone.
-    PatternId add_channel(std::string pattern, std::vector<std::string> intercepts = {});
+    PatternId add_channel(std::string pattern, std::vector<std::string> intercepts = {}, ChannelTraits = {});
 
     // ---- reports of the shell
     SessionId handle_open(TimePoint now, SessionConfig);
@@ -123,28 +143,47 @@ public:
     void handle_activity(TimePoint now, SessionId);
     void handle_closed(TimePoint now, SessionId);
 
+    // ---- reports of the broker
+    /// With who is present at other nodes.
+    void handle_subscribed(TimePoint now, SubscriptionId,
+                           const std::vector<phx::server::PresenceEntry>& present);
+    void handle_subscribe_failed(TimePoint now, SubscriptionId);
+    void handle_publication(TimePoint now, std::string_view ns, std::string_view key, std::string_view bytes);
+    void handle_presence(TimePoint now, std::string_view ns, std::string_view key,
+                         const std::vector<phx::server::PresenceEntry>& joined,
+                         const std::vector<phx::server::PresenceEntry>& left);
+
     // ---- answers of the handlers
+    /// Of a member whose JoinAsked is not answered yet.
+    void set_broker_key(MemberId, std::string key);
     void answer_join(TimePoint now, MemberId, phx::server::JoinAnswer);
+    /// Its delay is ignored.
+    void answer_first(TimePoint now, MemberId, ReplyTo message, const phx::server::JoinAnswer&);
     /// `message`: what the question was about, so that Actions::reply answers it; ReplyTo{} if it was no
     /// push.
     void apply(TimePoint now, MemberId, ReplyTo message, const phx::server::Actions&);
     void answer_token(TimePoint now, MemberId, TokenVerdict);
-    /// The handler threw: phx_error to the client, the membership ends.
-    void crash(TimePoint now, MemberId);
+    /// Of Ended: what needs a client is ignored.
+    void apply_closed(TimePoint now, MemberId, const phx::server::Actions&);
+    /// The handler threw, or what `reason` says: phx_error to the client, the membership ends. Of a join: an
+    /// error reply, by default "join crashed".
+    void crash(TimePoint now, MemberId, std::string_view reason = {});
 
     // ---- commands
     /// What a calendar says now, since 1970: for the times of history and changes. Without it `now` counts
     /// from there.
     void set_unix_time(TimePoint now, std::chrono::microseconds since_1970);
     void broadcast(TimePoint now, std::string_view topic, std::string_view event, PayloadView);
-    /// To the members of a topic, or to the inboxes of the connections that the route names: how many get it.
-    /// Nobody does what it cannot be encoded for: bytes over v1, an event of over 255 bytes with them.
-    std::size_t send(TimePoint now, const phx::server::Route&, std::string_view event, PayloadView);
-    /// Closes what the route names; how many there were.
-    std::size_t disconnect(TimePoint now, const phx::server::Route&, std::uint16_t code);
+    /// To the members of a topic, or to the inboxes of the connections that the route names: how many of this
+    /// machine get it. Nobody does what it cannot be encoded for: bytes over v1, an event of over 255 bytes
+    /// with them.
+    std::size_t send(TimePoint now, const phx::server::Route&, std::string_view event, PayloadView,
+                     Reach = Reach::here);
+    /// Closes what the route names; how many there were in this machine.
+    std::size_t disconnect(TimePoint now, const phx::server::Route&, std::uint16_t code, Reach = Reach::here);
     /// As REST does: to the members of the public or the private room of a built-in `realtime:*` topic, or,
     /// where users serve that topic, as broadcast(); kept where there is history. How many got it; none: the
-    /// policies do not allow it.
+    /// policies do not allow it. Other nodes hear of it and are not counted.
     std::optional<std::size_t> broadcast_realtime(TimePoint now, const RealtimeBroadcast&);
     /// Asks a client that has joined the topic (protocol/wire/rpc.hpp); ends in one RequestFinished. Errors:
     /// not_joined, buffer_full (max_requests_per_channel), and those of build_rpc_request(); of the end:
@@ -159,9 +198,11 @@ public:
     /// Closes every session with this socket id: 1001 as Phoenix 1.8. Channels of `realtime:*` are told
     /// "Server requested disconnect" before.
     void disconnect(TimePoint now, std::string_view socket_id);
+    void disconnect_user(TimePoint now, std::string_view user_id);
     /// Refuses joins from now on, and closes the sessions with 1012, each at a moment of its own within
     /// `spread`. One that something accepted is still to be answered for is closed when that is done: a join,
-    /// a request to it, a push whose handler left it unanswered and asked to be called later. Who is left at
+    /// a request to it, a question with a broker key, a push whose handler left it unanswered and asked to be
+    /// called later. Who is left at
     /// `timeout` is closed then. A second call does nothing.
     void drain(TimePoint now, Duration spread, Duration timeout);
     bool is_draining() const noexcept;
@@ -181,10 +222,12 @@ public:
     // ---- look-ups
     struct Member {
         SessionId session;
+        const phx::server::Connection* connection;
         std::string_view topic;
         std::string_view params;
         std::string_view state;
-        std::string_view join_ref; ///< JSON text
+        std::string_view join_ref;     ///< JSON text
+        const std::string* broker_key; ///< null: none
     };
     std::optional<Member> member(MemberId) const;
     /// Of an open session; null for any other.

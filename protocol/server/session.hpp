@@ -11,6 +11,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <optional>
 #include <string>
@@ -51,9 +52,11 @@ struct Session {
     std::size_t params_bytes = 0;                 ///< of its memberships together
 };
 
-/// asked -> joined: the handler accepted. asked -> delayed -> joined: later (JoinAnswer::delay). Any ->
-/// ended. An ended member can be looked up until the next call, because its Ended may still be queued.
-enum class MemberPhase : std::uint8_t { asked, delayed, joined, ended };
+/// asked -> joined: the handler accepted. On the way, in this order, where they are needed: delayed
+/// (JoinAnswer::delay), subscribing (at the broker), and after the reply to the join unjudged (it waits for
+/// the first message) and judging. Any -> ended. An ended member can be looked up until the next call,
+/// because its Ended may still be queued.
+enum class MemberPhase : std::uint8_t { asked, delayed, subscribing, unjudged, judging, joined, ended };
 
 struct HeldFrame {
     Opcode opcode = Opcode::text;
@@ -67,8 +70,37 @@ struct PendingJoin {
     std::optional<std::string> replaced = {}; ///< join_ref of the membership that this join replaces
     std::vector<HeldFrame> held = {};
     std::size_t held_bytes = 0;
-    phx::server::JoinAnswer answer = {}; ///< of a delayed one
+    phx::server::JoinAnswer answer = {}; ///< of a delayed or subscribing one
     realtime::JoinRequest request = {};  ///< of the built-in channel
+};
+
+/// What waits for a member that is asked something else.
+struct WaitingQuestion {
+    enum class Kind : std::uint8_t { info, out, broker, response } kind = Kind::info;
+    std::string event = {}; ///< or what handle_info gets, or the tag of a response
+    Payload payload = {};
+    std::shared_ptr<const Result<Payload>> answer = {}; ///< of a response
+};
+
+/// What only a member with a broker key needs.
+struct KeyedMember {
+    enum class Asked : std::uint8_t { nothing, question, end };
+
+    std::string key = {};
+    Asked asked = Asked::question; ///< what its handlers have not answered yet
+    bool was_accepted = false;
+    std::optional<EndReason> untold_end = {}; ///< its Ended waits for an answer
+    std::vector<HeldFrame> held = {};
+    std::size_t held_bytes = 0;
+    std::deque<WaitingQuestion> questions = {};
+    std::size_t question_bytes = 0;
+    std::uint32_t position = 0; ///< in its group, when joined
+};
+
+/// What only a member of a machine with peers needs.
+struct SubscribedMember {
+    std::vector<SubscriptionId> ids = {};
+    std::size_t awaited = 0; ///< of them
 };
 
 /// What only a member of the built-in `realtime:*` needs.
@@ -102,12 +134,17 @@ struct Membership {
     Rights rights = {};
     std::unique_ptr<RealtimeMember> realtime = {}; ///< set: the built-in channel, which has no pattern
     std::unique_ptr<PendingJoin> pending = {};
+    std::unique_ptr<KeyedMember> keyed = {};
+    std::unique_ptr<SubscribedMember> subscribed = {};
+    std::unique_ptr<phx::server::Actions> then = {}; ///< of the join, of one that is not judged yet
+    std::shared_ptr<const phx::server::Connection> connection = {};
     std::string join_ref = {};    ///< JSON token, as sent: what phx_close and phx_error carry
     std::string channel_ref = {}; ///< of replies and pushes: the ref of the join when it had no join_ref
     std::string params = {};
     std::size_t params_bytes = 0; ///< of the join, also where `params` is not kept
     std::string state = {};
     LateReplies waiting = {};
+    TimePoint reply_timer = TimePoint::max(); ///< the soonest that is in the heap
     std::vector<std::string> presence_keys = {};
     std::vector<RequestId> requests = {}; ///< to this client, without a response yet
 };

@@ -278,7 +278,7 @@ void Connection::take_event(const WebSocketEvent& event) {
         close(event.code, {}); // the echo; ignored if ours went first
         return finish_soon(Ending::at_once);
     case Kind::failure:
-        shard_.report_broken_frame(event);
+        shard_.report_broken_frame(*this, event);
         close(event.code, {}); // Phoenix gives no reason either
         return finish_soon(Ending::linger);
     }

@@ -123,9 +123,20 @@ ListeningSocket::~ListeningSocket() {
     if (descriptor_ >= 0) ::close(descriptor_);
 }
 
+// ---- AcceptedSocket
+
+AcceptedSocket::AcceptedSocket(AcceptedSocket&& other) noexcept : descriptor_(other.release()) {}
+
+AcceptedSocket::~AcceptedSocket() {
+    if (descriptor_ >= 0) ::close(descriptor_);
+}
+
+int AcceptedSocket::release() noexcept { return std::exchange(descriptor_, -1); }
+
 // ---- Acceptor
 
-Acceptor::Acceptor(uv_loop_t* loop, ListeningSocket socket, Function<void(int, std::string)> accepted)
+Acceptor::Acceptor(uv_loop_t* loop, ListeningSocket socket,
+                   Function<void(AcceptedSocket, std::string)> accepted)
     : socket_(std::move(socket)), accepted_(std::move(accepted)), poll_(new uv_poll_t),
       spare_descriptor_(::open("/dev/null", O_RDONLY | O_CLOEXEC)) {
     uv_poll_init(loop, poll_, socket_.descriptor());
@@ -155,7 +166,7 @@ void Acceptor::accept_some() {
         }
         const int on = 1;
         ::setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-        accepted_(descriptor, address_text(address));
+        accepted_(AcceptedSocket(descriptor), address_text(address));
     }
 }
 

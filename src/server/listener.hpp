@@ -32,12 +32,26 @@ private:
     std::uint16_t port_;
 };
 
+/// A connected TCP socket on its way to who serves it; closed if it does not get there.
+class AcceptedSocket {
+public:
+    explicit AcceptedSocket(int descriptor) noexcept : descriptor_(descriptor) {}
+    AcceptedSocket(AcceptedSocket&&) noexcept;
+    AcceptedSocket& operator=(AcceptedSocket&&) = delete;
+    ~AcceptedSocket();
+
+    int release() noexcept;
+
+private:
+    int descriptor_;
+};
+
 /// Accepts on a loop. (libwebsockets' own listener cannot say why a bind failed, and cannot share a port
 /// between the contexts of several threads.) Loop thread only.
 class Acceptor {
 public:
-    /// `accepted` gets each descriptor, non-blocking and without Nagle's delay, and the address of the peer.
-    Acceptor(uv_loop_t*, ListeningSocket, Function<void(int descriptor, std::string peer)> accepted);
+    /// `accepted` gets each socket, non-blocking and without Nagle's delay, and the address of the peer.
+    Acceptor(uv_loop_t*, ListeningSocket, Function<void(AcceptedSocket, std::string peer)> accepted);
     /// Stops listening.
     ~Acceptor();
     Acceptor(const Acceptor&) = delete;
@@ -48,7 +62,7 @@ private:
     void shed_one();
 
     ListeningSocket socket_;
-    Function<void(int, std::string)> accepted_;
+    Function<void(AcceptedSocket, std::string)> accepted_;
     uv_poll_t* poll_; // closed by libuv, which frees it a turn later
     int spare_descriptor_;
 };

@@ -265,7 +265,8 @@ Routed route(const HttpRequest& request, const Options& options, TokenUse token_
 
 std::string find_token(const HttpRequest& request) {
     Params params = parse_query(request.query).value_or(Params{});
-    return take_token(request, params);
+    std::string token = take_token(request, params);
+    return token.empty() ? std::string(request.header("apikey")) : token; // as Supabase's HTTP API
 }
 
 std::string cors_headers(const HttpRequest& request, const Options& options) {

@@ -55,7 +55,8 @@ enum class TokenUse : std::uint8_t { none, verified };
 /// What a request gets: pure but for the options' endpoints, which the result points to.
 Routed route(const HttpRequest&, const phx::server::Options&, TokenUse);
 
-/// The first token that is there, in the order of Options::tokens; empty if there is none.
+/// Of a request to the HTTP API: the first token that is there, in the order of Options::tokens and then the
+/// header `apikey`; empty if there is none.
 std::string find_token(const HttpRequest&);
 
 /// What is added to any answer to a page of another origin, so that its browser lets it see the answer.

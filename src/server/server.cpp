@@ -3,22 +3,34 @@
 #include "protocol/server/policy.hpp"
 #include "protocol/server/server_machine.hpp"
 #include "src/loop/loop_core.hpp"
+#include "src/loop/random.hpp"
 #include "src/server/origin.hpp"
 #include "src/server/prepared_handlers.hpp"
 #include "src/server/shard.hpp"
+#include "src/server/shard_group.hpp"
 #include "src/server/status_channel.hpp"
 #include "src/server/token_slot.hpp"
 
+#include <algorithm>
+#include <array>
+#include <exception>
+#include <future>
 #include <mutex>
+#include <numeric>
 #include <stdexcept>
 #include <system_error>
+#include <thread>
 #include <utility>
+#include <vector>
 
 namespace phx::server {
 
+using shell::AcceptedSocket;
 using shell::ListeningSocket;
 using shell::LoopCore;
 using shell::Shard;
+using shell::ShardGroup;
+using shell::Worker;
 using Machine = protocol::server::ServerMachine;
 
 namespace {
@@ -53,7 +65,7 @@ Result<void> check(const Options& options) {
 
 class Server::Impl {
 public:
-    explicit Impl(Options options) : options_(std::move(options)) {
+    explicit Impl(Options options) : options_(with_broker(std::move(options))) {
         for (const Policy& policy : options_.policies) {
             if (!protocol::server::is_valid_pattern(policy.topic))
                 throw std::invalid_argument("the policy for \"" + policy.topic +
@@ -62,11 +74,18 @@ public:
     }
     ~Impl() { stop(); }
 
+    void effect(std::string name, std::function<void(std::string_view)> run) {
+        std::lock_guard lock(mutex_);
+        if (state_ != State::new_) throw std::logic_error("effect(): the server has been started");
+        const auto [taken, is_new] = application_.effects.emplace(std::move(name), std::move(run));
+        if (!is_new) throw std::invalid_argument("effect(\"" + taken->first + "\"): the name is taken");
+    }
+
     void channel(std::string pattern, Handlers handlers) {
         std::lock_guard lock(mutex_);
         if (state_ != State::new_) throw std::logic_error("channel(): the server has been started");
         handlers = shell::prepared(pattern, std::move(handlers));
-        patterns_.emplace_back(std::move(pattern), std::move(handlers));
+        application_.patterns.emplace_back(std::move(pattern), std::move(handlers));
     }
 
     Result<std::uint16_t> start() {
@@ -90,70 +109,58 @@ public:
         auto socket = ListeningSocket::open(options_.host, options_.port, reach);
         if (!socket) return Failure{socket.error()};
         const std::uint16_t port = socket->port();
+        if (options_.status_page) add_status_channel();
         try {
-            loop_ = LoopCore::start({});
+            start_workers();
         } catch (const std::system_error& error) {
+            state_ = State::stopped;
+            end_workers();
             return fail(Errc::system_failure, std::string("the server cannot start: ") + error.what());
         }
         state_ = State::running;
-        bool is_serving = false;
-        loop_->call([&] {
-            try {
-                if (options_.status_page) add_status_channel();
-                auto shard = std::make_shared<Shard>(*loop_, options_, std::move(patterns_),
-                                                     *std::move(socket), tokens_, counters_);
-                shard->set_tls(tls);
-                loop_->add_member(shard);
-                shard_ = shard;
-                is_serving = true;
-            } catch (const std::system_error&) { // out of memory or descriptors
-            }
-        });
-        if (is_serving) return port;
-        loop_->shut_down();
-        state_ = State::stopped;
-        return fail(Errc::system_failure, "the server cannot start: out of memory or descriptors");
+        serve(*std::move(socket), tls);
+        return port;
     }
 
     Result<void> set_tls(const TlsCertificate& certificate) {
         auto context = make_tls(certificate);
         if (!context) return Failure{context.error()};
         const bool is_posted =
-            options_.tls && post([tls = *std::move(context)](Shard& shard) { shard.set_tls(tls); });
+            options_.tls && post_all([tls = *std::move(context)](Shard& shard) { shard.set_tls(tls); });
         if (!is_posted)
             return fail(Errc::invalid_argument, "set_tls(): the server does not run, or not with TLS");
         return {};
     }
 
-    Result<void> set_allowed_origins(std::vector<std::string> origins) {
+    Result<void> set_allowed_origins(const std::vector<std::string>& origins) {
         if (auto checked = check_origins(origins); !checked) return checked;
-        std::lock_guard lock(mutex_);
-        if (state_ != State::running)
+        if (!post_all([origins](Shard& shard) { shard.set_allowed_origins(origins); }))
             return fail(Errc::invalid_argument, "set_allowed_origins(): the server does not run");
-        loop_->post([shard = shard_, origins = std::move(origins)]() mutable {
-            if (const auto alive = shard.lock()) alive->set_allowed_origins(std::move(origins));
-        });
         return {};
     }
 
     void stop() {
         std::lock_guard lifecycle(lifecycle_mutex_);
         {
-            std::lock_guard lock(mutex_); // not while the thread is joined: its handlers may call broadcast()
+            std::lock_guard lock(mutex_); // not while threads are joined: their handlers may call broadcast()
             const State was = std::exchange(state_, State::stopped);
             if (was != State::running) return;
         }
-        loop_->shut_down();
+        end_workers();
     }
 
+    /// By one shard; the broker tells the others.
     void broadcast(std::string topic, std::string event, Payload payload) {
-        post([topic = std::move(topic), event = std::move(event),
+        const auto group = running_group();
+        if (!group) return;
+        post(group->workers.front(),
+             [topic = std::move(topic), event = std::move(event),
               payload = std::move(payload)](Shard& shard) { shard.broadcast(topic, event, payload); });
     }
 
-    Result<void> emit_change(Change change) {
+    Result<void> emit_change(const Change& change) {
         if (auto checked = protocol::server::check(change); !checked) return checked;
-        post([change = std::move(change)](Shard& shard) mutable { shard.emit_change(std::move(change)); });
+        post_all([change](Shard& shard) { shard.emit_change(change); });
         return {};
     }
 
@@ -163,60 +170,92 @@ public:
                   std::function<void(std::size_t)> on_delivered) {
         if (auto valid = protocol::server::check_message(event, payload); !valid)
             return {.why = valid.error()};
-        const bool is_posted = post([route = std::move(route), event = std::move(event),
-                                     payload = std::move(payload), on_delivered = std::move(on_delivered)](
-                                        Shard& shard) { shard.send(route, event, payload, on_delivered); });
-        if (is_posted) return {.accepted = true};
-        return {.why = not_running().error};
+        const auto group = running_group();
+        if (!group) return {.why = not_running().error};
+        group->gather<std::size_t>(
+            0,
+            [route = std::move(route), event = std::move(event),
+             payload = std::move(payload)](Shard& shard, std::size_t index) {
+                return shard.send(route, event, payload, reach_of(index));
+            },
+            [on_delivered = std::move(on_delivered)](Shard& shard, const std::vector<std::size_t>& counts) {
+                shard.tell_delivered(on_delivered,
+                                     std::accumulate(counts.begin(), counts.end(), std::size_t{0}));
+            });
+        return {.accepted = true};
     }
 
-    void disconnect(Route route, std::uint16_t code) {
-        post([route = std::move(route), code](Shard& shard) { shard.disconnect(route, code); });
+    void disconnect(const Route& route, std::uint16_t code) {
+        const auto group = running_group();
+        if (!group) return;
+        for (std::size_t i = 0; i < group->workers.size(); ++i)
+            post(group->workers[i],
+                 [route, code, i](Shard& shard) { shard.disconnect(route, code, reach_of(i)); });
     }
 
     void request(ClientRequest wanted, std::function<void(const Result<Payload>&)> done) {
         const auto answer = std::make_shared<std::function<void(const Result<Payload>&)>>(std::move(done));
-        const auto loop = running_loop();
-        const bool is_posted = loop && loop->post([shard = shard_, wanted = std::move(wanted), answer] {
-            const auto alive = shard.lock();
-            if (!alive) return (*answer)(not_running());
-            alive->request(wanted, std::move(*answer));
-        });
+        const auto group = running_group();
+        const Worker* const worker = group ? &group->worker_of(wanted.connection_id) : nullptr;
+        const bool is_posted =
+            worker && worker->loop->post([shard = worker->shard, wanted = std::move(wanted), answer] {
+                const auto alive = shard.lock();
+                if (!alive) return (*answer)(not_running());
+                alive->request(wanted, std::move(*answer));
+            });
         if (!is_posted) (*answer)(not_running());
     }
 
     void notify(ClientRequest wanted) {
-        post([wanted = std::move(wanted)](Shard& shard) { shard.notify(wanted); });
+        const auto group = running_group();
+        if (!group) return;
+        const Worker& worker = group->worker_of(wanted.connection_id);
+        post(worker, [wanted = std::move(wanted)](Shard& shard) { shard.notify(wanted); });
     }
 
+    /// Of all at the same time.
     bool drain(std::chrono::milliseconds spread, std::chrono::milliseconds timeout) {
-        const auto loop = running_loop();
-        if (!loop) return true;
-        if (loop->on_loop_thread())
+        const auto group = running_group();
+        if (!group) return true;
+        if (on_a_loop_thread(*group))
             throw std::logic_error("drain(): not inside a handler, which would wait for itself");
-        const auto done = std::make_shared<std::promise<bool>>();
-        const bool is_posted = loop->post([shard = shard_, spread, timeout, done] {
-            const auto finish = [done](bool is_in_order) { done->set_value(is_in_order); };
-            const auto alive = shard.lock();
-            if (!alive) return finish(true);
-            alive->drain(spread, timeout, finish);
-        });
-        return !is_posted || done->get_future().get();
+        std::vector<std::future<bool>> ends;
+        for (const Worker& worker : group->workers) {
+            const auto done = std::make_shared<std::promise<bool>>();
+            auto end = done->get_future();
+            const bool is_posted = worker.loop->post([shard = worker.shard, spread, timeout, done] {
+                const auto finish = [done](bool is_in_order) { done->set_value(is_in_order); };
+                const auto alive = shard.lock();
+                if (!alive) return finish(true);
+                alive->drain(spread, timeout, finish);
+            });
+            if (is_posted) ends.push_back(std::move(end));
+        }
+        bool is_in_order = true;
+        for (auto& end : ends) is_in_order = end.get() && is_in_order;
+        return is_in_order;
     }
 
-    /// `question(machine)`, on the server's thread; what it would give of no machine, unless there is one.
-    template <class Question>
-    auto ask(Question question) const -> decltype(question(std::declval<const Machine&>())) {
-        decltype(question(std::declval<const Machine&>())) found{};
-        if (const auto loop = running_loop()) {
-            loop->call([&] {
-                if (const auto shard = shard_.lock()) found = question(shard->machine());
+    /// `question(machine)` of each shard, on its thread; of none unless the server runs.
+    template <class Question> auto ask(Question question) const {
+        std::vector<decltype(question(std::declval<const Machine&>()))> answers;
+        const auto group = running_group();
+        if (!group) return answers;
+        if (group->workers.size() > 1 && on_a_loop_thread(*group))
+            throw std::logic_error("look-ups: not inside a handler of a server with several threads, whose "
+                                   "handlers would wait for each other");
+        for (const Worker& worker : group->workers) {
+            worker.loop->call([&] {
+                if (const auto shard = worker.shard.lock()) answers.push_back(question(shard->machine()));
             });
         }
-        return found;
+        return answers;
     }
 
-    Stats stats() const { return counters_->read(); }
+    Stats stats() const {
+        std::lock_guard lock(mutex_);
+        return group_->stats();
+    }
 
 private:
     enum class State { new_, running, stopped };
@@ -229,41 +268,154 @@ private:
     /// Before the patterns of the user, which it goes ahead of.
     void add_status_channel() {
         const bool asks = options_.authorize || tokens_->get();
-        const auto report = [this, start = loop_->now()] {
+        const auto report = [this, start = std::chrono::steady_clock::now()] {
+            using std::chrono::duration_cast;
             shell::StatusReport now;
-            now.stats = counters_->read();
-            if (const auto shard = shard_.lock()) now.topics = shard->machine().topics({}, 1000);
-            now.uptime = std::chrono::duration_cast<std::chrono::milliseconds>(loop_->now() - start);
+            now.stats = group_->stats();
+            now.topics = status_topics();
+            now.uptime = duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - start);
             return now;
         };
-        patterns_.emplace(patterns_.begin(), shell::status_topic,
-                          shell::prepared(shell::status_topic,
-                                          shell::status_channel(asks ? options_.service_role : "", report)));
+        application_.patterns.emplace(
+            application_.patterns.begin(), shell::status_topic,
+            shell::prepared(shell::status_topic,
+                            shell::status_channel(asks ? options_.service_role : "", report)));
     }
 
-    /// Null unless the server runs. Not held while somebody waits for the loop, whose handlers come here too.
-    std::shared_ptr<LoopCore> running_loop() const {
+    /// Of several threads those that the last call asked for: inside a handler nobody waits for the others.
+    std::vector<TopicCount> status_topics() {
+        constexpr std::size_t most = 1000;
+        if (group_->workers.size() == 1) {
+            const auto shard = group_->workers.front().shard.lock();
+            return shard ? shard->machine().topics({}, most) : std::vector<TopicCount>{};
+        }
+        group_->gather<std::vector<TopicCount>>(
+            0, [](Shard& shard, std::size_t) { return shard.machine().topics({}, most); },
+            [last = status_topics_](Shard&, std::vector<std::vector<TopicCount>> lists) {
+                std::lock_guard lock(last->mutex);
+                last->topics = shell::merge_topics(std::move(lists), most);
+            });
+        std::lock_guard lock(status_topics_->mutex);
+        return status_topics_->topics;
+    }
+
+    /// The first shard tells the other servers, once.
+    static protocol::server::Reach reach_of(std::size_t index) noexcept {
+        return index == 0 ? protocol::server::Reach::other_servers : protocol::server::Reach::here;
+    }
+
+    static bool on_a_loop_thread(const ShardGroup& group) noexcept {
+        return std::any_of(group.workers.begin(), group.workers.end(),
+                           [](const Worker& worker) { return worker.loop->on_loop_thread(); });
+    }
+
+    /// Null unless the server runs. Not held while somebody waits for a loop, whose handlers come here too.
+    std::shared_ptr<const ShardGroup> running_group() const {
         std::lock_guard lock(mutex_);
-        return state_ == State::running ? loop_ : nullptr;
+        return state_ == State::running ? group_ : nullptr;
     }
 
-    /// Later also inside a handler, whose views a call would end. False unless the server runs.
-    template <class Task> bool post(Task task) {
-        const auto loop = running_loop();
-        return loop && loop->post([shard = shard_, task = std::move(task)]() mutable {
+    /// Later also inside a handler, whose views a call would end.
+    template <class Task> static void post(const Worker& worker, Task task) {
+        worker.loop->post([shard = worker.shard, task = std::move(task)] {
             if (const auto alive = shard.lock()) task(*alive);
         });
     }
 
+    /// The same to each. False unless the server runs.
+    template <class Task> bool post_all(const Task& task) const {
+        const auto group = running_group();
+        if (!group) return false;
+        for (const Worker& worker : group->workers) post(worker, task);
+        return true;
+    }
+
+    /// Threads of one server know of each other as servers do.
+    static Options with_broker(Options options) {
+        if (options.threads > 1 && !options.broker) options.broker = make_local_broker();
+        return options;
+    }
+
+    /// Throws std::system_error.
+    void start_workers() {
+        std::array<std::uint64_t, 1> name{};
+        shell::fill_random(std::span(name));
+        application_.server = std::to_string(name[0]);
+        while (group_->workers.size() < std::max<std::size_t>(options_.threads, 1)) start_worker();
+    }
+
+    /// Throws std::system_error.
+    void start_worker() {
+        Worker& worker = group_->workers.emplace_back();
+        worker.loop = LoopCore::start({});
+        std::exception_ptr thrown;
+        worker.loop->call([&] {
+            try {
+                auto shard =
+                    std::make_shared<Shard>(*worker.loop, options_, application_, tokens_, worker.counters);
+                shard->open_sockets();
+                worker.loop->add_member(shard);
+                worker.shard = shard;
+                worker.node = shard->node();
+            } catch (const std::system_error&) { // out of memory or descriptors
+                thrown = std::current_exception();
+            }
+        });
+        if (thrown) std::rethrow_exception(thrown);
+    }
+
+    void serve(ListeningSocket socket, const shell::TlsContext& tls) {
+        const std::vector<Worker>& workers = group_->workers;
+        for (std::size_t i = 0; i < workers.size(); ++i) {
+            workers[i].loop->call([&] {
+                const auto shard = workers[i].shard.lock();
+                if (!shard) return;
+                shard->set_tls(tls);
+                if (workers.size() > 1) shard->join_group(group_, i);
+            });
+        }
+        workers.front().loop->call([&] {
+            if (const auto first = workers.front().shard.lock())
+                first->listen(std::move(socket), [this](AcceptedSocket accepted, std::string peer) {
+                    hand_over(std::move(accepted), std::move(peer));
+                });
+        });
+    }
+
+    void end_workers() {
+        std::vector<std::thread> ending; // each may wait for its clients
+        const std::vector<Worker>& workers = group_->workers;
+        for (std::size_t i = 1; i < workers.size(); ++i)
+            if (workers[i].loop) ending.emplace_back([loop = workers[i].loop] { loop->shut_down(); });
+        if (!workers.empty() && workers.front().loop) workers.front().loop->shut_down();
+        for (std::thread& thread : ending) thread.join();
+    }
+
+    /// Round robin. On the thread of the first worker.
+    void hand_over(AcceptedSocket accepted, std::string peer) {
+        const Worker& worker = group_->workers[next_worker_++ % group_->workers.size()];
+        const auto give = [shard = worker.shard](AcceptedSocket socket, std::string address) {
+            if (const auto alive = shard.lock()) alive->accept(std::move(socket), std::move(address));
+        };
+        if (worker.loop->on_loop_thread()) return give(std::move(accepted), std::move(peer));
+        worker.loop->post([give, socket = std::move(accepted), address = std::move(peer)]() mutable {
+            give(std::move(socket), std::move(address));
+        });
+    }
+
     const Options options_;
-    const std::shared_ptr<shell::Counters> counters_ = std::make_shared<shell::Counters>();
     const std::shared_ptr<shell::TokenSlot> tokens_ = std::make_shared<shell::TokenSlot>();
     std::mutex lifecycle_mutex_; // start() and stop(), one at a time
     mutable std::mutex mutex_;   // of what follows: members are called from any thread
     State state_ = State::new_;
-    shell::Patterns patterns_;
-    std::shared_ptr<LoopCore> loop_;
-    std::weak_ptr<Shard> shard_; // the loop owns it
+    shell::Application application_;
+    const std::shared_ptr<ShardGroup> group_ = std::make_shared<ShardGroup>(); // see there
+    std::size_t next_worker_ = 0;                                              // of the first worker's thread
+    struct StatusTopics {
+        std::mutex mutex = {};
+        std::vector<TopicCount> topics = {};
+    };
+    const std::shared_ptr<StatusTopics> status_topics_ = std::make_shared<StatusTopics>();
 };
 
 Server::Server(Options options) : impl_(std::make_unique<Impl>(std::move(options))) {}
@@ -272,13 +424,16 @@ Server::~Server() = default;
 void Server::channel(std::string pattern, Handlers handlers) {
     impl_->channel(std::move(pattern), std::move(handlers));
 }
+void Server::effect(std::string name, std::function<void(std::string_view)> run) {
+    impl_->effect(std::move(name), std::move(run));
+}
 Result<std::uint16_t> Server::start() { return impl_->start(); }
 Result<void> Server::set_tls(const TlsCertificate& certificate) { return impl_->set_tls(certificate); }
 bool Server::drain(std::chrono::milliseconds spread, std::chrono::milliseconds timeout) {
     return impl_->drain(spread, timeout);
 }
 Result<void> Server::set_allowed_origins(std::vector<std::string> origins) {
-    return impl_->set_allowed_origins(std::move(origins));
+    return impl_->set_allowed_origins(origins);
 }
 void Server::stop() { impl_->stop(); }
 void Server::broadcast(std::string topic, std::string event, Payload payload) {
@@ -299,27 +454,32 @@ std::future<Result<Payload>> Server::request(ClientRequest request) {
     return future;
 }
 void Server::notify(ClientRequest request) { impl_->notify(std::move(request)); }
-void Server::disconnect(Route route, std::uint16_t code) { impl_->disconnect(std::move(route), code); }
+void Server::disconnect(Route route, std::uint16_t code) { impl_->disconnect(route, code); }
 
 std::vector<std::shared_ptr<const Connection>> Server::connections(const Route& route) const {
-    return impl_->ask([&](const Machine& machine) { return machine.connections(route); });
+    return shell::concat(impl_->ask([&](const Machine& machine) { return machine.connections(route); }));
 }
 std::vector<std::shared_ptr<const Connection>> Server::connections(std::span<const std::string> ids) const {
-    return impl_->ask([&](const Machine& machine) {
-        std::vector<std::shared_ptr<const Connection>> found;
-        for (const std::string& id : ids)
-            if (auto connection = machine.connection(id)) found.push_back(std::move(connection));
-        return found;
+    std::vector<std::shared_ptr<const Connection>> found(ids.size());
+    impl_->ask([&](const Machine& machine) {
+        for (std::size_t i = 0; i < ids.size(); ++i)
+            if (auto connection = machine.connection(ids[i])) found[i] = std::move(connection);
+        return true;
     });
+    std::erase(found, nullptr);
+    return found;
 }
 std::shared_ptr<const Connection> Server::connection(std::string_view id) const {
-    return impl_->ask([&](const Machine& machine) { return machine.connection(id); });
+    const auto found = impl_->ask([&](const Machine& machine) { return machine.connection(id); });
+    const auto one = std::find_if(found.begin(), found.end(), [](const auto& c) { return c != nullptr; });
+    return one != found.end() ? *one : nullptr;
 }
 std::vector<TopicCount> Server::topics(std::string_view after, std::size_t limit) const {
-    return impl_->ask([&](const Machine& machine) { return machine.topics(after, limit); });
+    return shell::merge_topics(
+        impl_->ask([&](const Machine& machine) { return machine.topics(after, limit); }), limit);
 }
 Result<void> Server::set_tokens(const TokenOptions& tokens) { return impl_->set_tokens(tokens); }
-Result<void> Server::emit_change(Change change) { return impl_->emit_change(std::move(change)); }
+Result<void> Server::emit_change(Change change) { return impl_->emit_change(change); }
 Stats Server::stats() const { return impl_->stats(); }
 
 } // namespace phx::server

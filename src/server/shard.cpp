@@ -31,13 +31,15 @@ std::string hex(std::uint32_t number) {
     return {digits.data(), end};
 }
 
-ServerConfig machine_config(LoopCore& loop, const phx::server::Options& options) {
+ServerConfig machine_config(LoopCore& loop, const phx::server::Options& options, std::string server) {
     ServerConfig config;
     std::array<std::uint64_t, 3> seeds{};
     fill_random(loop, std::span(seeds));
     config.seed = seeds[0];
     config.hash_seed = seeds[1]; // presence refs publish the other one
     config.node = hex(static_cast<std::uint32_t>(seeds[2]));
+    config.server = std::move(server);
+    config.peers = options.broker ? Peers::possible : Peers::none;
     config.realtime = options.realtime;
     config.verifies_tokens = true;
     config.max_channels_per_session = options.max_channels_per_connection;
@@ -53,52 +55,38 @@ ServerConfig machine_config(LoopCore& loop, const phx::server::Options& options)
     return config;
 }
 
-std::vector<phx::server::Handlers> add_patterns(ServerMachine& machine, Patterns&& patterns) {
-    std::vector<phx::server::Handlers> handlers;
-    for (auto& [pattern, own] : patterns) {
-        [[maybe_unused]] const PatternId id = machine.add_channel(std::move(pattern), own.intercepts);
-        assert(static_cast<std::size_t>(id) == handlers.size());
-        handlers.push_back(std::move(own));
+Patterns add_patterns(ServerMachine& machine, Patterns patterns) {
+    for (std::size_t i = 0; i < patterns.size(); ++i) {
+        const auto& [pattern, handlers] = patterns[i];
+        ChannelTraits traits;
+        if (handlers.initial_authorisation) traits.first_message = ChannelTraits::First::judged;
+        if (handlers.handle_broker) traits.published = ChannelTraits::Published::asked;
+        [[maybe_unused]] const PatternId id = machine.add_channel(pattern, handlers.intercepts, traits);
+        assert(static_cast<std::size_t>(id) == i);
     }
-    return handlers;
+    return patterns;
 }
 
 } // namespace
 
-phx::server::Stats Counters::read() const noexcept {
-    const auto relaxed = std::memory_order_relaxed;
-    phx::server::Stats stats;
-    stats.connections = connections.load(relaxed);
-    stats.topics = topics.load(relaxed);
-    stats.channels = channels.load(relaxed);
-    stats.frames_in = frames_in.load(relaxed);
-    stats.frames_out = frames_out.load(relaxed);
-    stats.frames_dropped = frames_dropped.load(relaxed);
-    stats.slow_consumers = slow_consumers.load(relaxed);
-    stats.late_responses = late_responses.load(relaxed);
-    return stats;
-}
-
-Shard::Shard(LoopCore& loop, const phx::server::Options& options, Patterns patterns,
+Shard::Shard(LoopCore& loop, const phx::server::Options& options, Application application,
              std::shared_ptr<const TokenSlot> tokens, std::shared_ptr<Counters> counters)
     : loop_(loop), options_(options), tokens_(std::move(tokens)), counters_(std::move(counters)),
-      machine_(machine_config(loop, options)), handlers_(add_patterns(machine_, std::move(patterns))),
+      config_(machine_config(loop, options, std::move(application.server))), machine_(config_),
+      patterns_(add_patterns(machine_, std::move(application.patterns))),
+      effects_(std::move(application.effects)),
+      broker_(options.broker ? options.broker : phx::server::make_local_broker()),
+      broker_port_(*broker_, config_.node, machine_,
+                   {.post = [&loop](Function<void()> call) { loop.post(std::move(call)); },
+                    .now = [&loop] { return loop.now(); },
+                    .pump = [this] { pump(); },
+                    .report = [this](const Error& error) { report(error); }}),
       timer_(loop, [this] { tick(); }) {
     tell_unix_time();
     deadlines_.set_duration(DeadlineKind::request, options.timeouts.request);
     deadlines_.set_duration(DeadlineKind::write, options.timeouts.write);
     deadlines_.set_duration(DeadlineKind::close, options.timeouts.close);
     deadlines_.set_duration(DeadlineKind::poll, options.timeouts.poll);
-}
-
-Shard::Shard(LoopCore& loop, const phx::server::Options& options, Patterns patterns, ListeningSocket socket,
-             std::shared_ptr<const TokenSlot> tokens, std::shared_ptr<Counters> counters)
-    : Shard(loop, options, std::move(patterns), std::move(tokens), std::move(counters)) {
-    vhost_ = create_server_vhost(loop.lws());
-    if (!vhost_)
-        throw std::system_error(std::make_error_code(std::errc::not_enough_memory), "libwebsockets vhost");
-    acceptor_.emplace(loop.uv(), std::move(socket),
-                      [this](int descriptor, std::string peer) { accept(descriptor, std::move(peer)); });
 }
 
 Shard::~Shard() { assert(connections_.empty()); }
@@ -112,10 +100,21 @@ Connection& Shard::add_connection(std::string peer) {
     return *connections_.back();
 }
 
-void Shard::accept(int descriptor, std::string peer) {
+void Shard::open_sockets() {
+    vhost_ = create_server_vhost(loop_.lws());
+    if (!vhost_)
+        throw std::system_error(std::make_error_code(std::errc::not_enough_memory), "libwebsockets vhost");
+}
+
+void Shard::listen(ListeningSocket socket, Function<void(AcceptedSocket, std::string)> accepted) {
+    acceptor_.emplace(loop_.uv(), std::move(socket), std::move(accepted));
+}
+
+void Shard::accept(AcceptedSocket socket, std::string peer) {
+    if (stop_deadline_) return;
     Connection& connection = add_connection(std::move(peer));
     if (tls_) connection.secure(tls_);
-    if (!connection.adopt(vhost_, descriptor)) connections_.pop_back();
+    if (!connection.adopt(vhost_, socket.release())) connections_.pop_back();
 }
 
 void Shard::accept(std::unique_ptr<VirtualStream> stream, std::string peer) {
@@ -128,7 +127,7 @@ void Shard::remove(Connection& connection) {
     std::swap(connections_[position], connections_.back());
     connections_[position]->position = position;
     connections_.pop_back();
-    if (stop_deadline_ && connections_.empty()) loop_.remove_member(*this);
+    leave_if_done();
 }
 
 void Shard::remove(PollingClient& client) { polling_.erase(client.token()); }
@@ -209,6 +208,7 @@ void Shard::open_session(Transport& transport, ConnectAttempt attempt, const std
     if (slot(session) >= by_slot_.size()) by_slot_.resize(slot(session) + std::size_t{1});
     by_slot_[slot(session)] = &transport;
     transport.start_session(session, machine_.connection(session));
+    log_connection(transport, "opened");
     pump();
 }
 
@@ -228,6 +228,7 @@ void Shard::end_session(Transport& transport) {
     if (!transport.session() || find(*transport.session()) != &transport || transport.session_has_ended())
         return;
     transport.note_session_end();
+    log_connection(transport, "ended");
     later_.push_back({Later::What::closed, *transport.session()});
     pump();
 }
@@ -303,6 +304,7 @@ void Shard::tick() {
     tell_unix_time(); // clocks are set
     machine_.handle_timeout(now);
     pump();
+    leave_if_done();
 }
 
 protocol::TimePoint Shard::loop_time(std::chrono::system_clock::time_point time) const noexcept {
@@ -322,7 +324,14 @@ void Shard::loop_stopping() {
     machine_.close_all(loop_.now());
     pump();
     for (const auto& connection : connections_) connection->stop();
-    if (connections_.empty()) loop_.remove_member(*this);
+    leave_if_done();
+}
+
+void Shard::leave_if_done() {
+    const bool is_over = stop_deadline_ == protocol::TimePoint::max();
+    if (!stop_deadline_ || has_left_ || !connections_.empty() || (pending_swaps_ > 0 && !is_over)) return;
+    has_left_ = true;
+    loop_.remove_member(*this);
 }
 
 // ---- orders of the machine
@@ -368,12 +377,12 @@ void Shard::on(const act::CloseIfIdle& order) {
 void Shard::on(const event::FrameDropped& dropped) {
     if (dropped.error.origin == Origin::peer) // the counter is of malformed frames
         counters_->frames_dropped.fetch_add(1, std::memory_order_relaxed);
-    report(dropped.error);
+    report(find(dropped.session), dropped.error);
 }
 
-void Shard::report_broken_frame(const protocol::WebSocketEvent& event) {
+void Shard::report_broken_frame(const Connection& connection, const protocol::WebSocketEvent& event) {
     counters_->frames_dropped.fetch_add(1, std::memory_order_relaxed);
-    report(protocol::websocket_error(event.code, event.payload));
+    report(&connection, protocol::websocket_error(event.code, event.payload));
 }
 
 void Shard::report_tls_failure(const Connection& connection, std::string_view reason) {
@@ -386,21 +395,30 @@ void Shard::report_tls_failure(const Connection& connection, std::string_view re
 
 void Shard::count_slow_consumer(const Transport& transport, std::size_t pending_bytes) {
     counters_->slow_consumers.fetch_add(1, std::memory_order_relaxed);
-    report(fail(Errc::buffer_full,
-                "connection " + transport.record()->id + " of " + transport.record()->peer +
-                    " reads too slowly: " + std::to_string(pending_bytes) +
-                    " bytes wait for it, it is closed with 1013; see Options::max_pending_bytes",
-                Origin::peer)
-               .error);
+    report(&transport, fail(Errc::buffer_full,
+                            "connection " + transport.record()->id + " of " + transport.record()->peer +
+                                " reads too slowly: " + std::to_string(pending_bytes) +
+                                " bytes wait for it, it is closed with 1013; see Options::max_pending_bytes",
+                            Origin::peer)
+                           .error);
+}
+
+void Shard::report(const Transport* transport, const Error& error) noexcept {
+    if (!options_.on_connection_error) return report(error);
+    log(LogLevel::warning, error.message);
+    try {
+        options_.on_connection_error(transport ? transport->record().get() : nullptr, error);
+    } catch (...) { // there is nobody left to tell
+    }
 }
 
 void Shard::report_bad_post(const Transport& transport) {
     counters_->frames_dropped.fetch_add(1, std::memory_order_relaxed);
-    report(fail(Errc::malformed_frame,
-                "connection " + transport.record()->id + " of " + transport.record()->peer +
-                    " posted what is neither JSON nor base64; its session is over",
-                Origin::peer)
-               .error);
+    report(&transport, fail(Errc::malformed_frame,
+                            "connection " + transport.record()->id + " of " + transport.record()->peer +
+                                " posted what is neither JSON nor base64; its session is over",
+                            Origin::peer)
+                           .error);
 }
 
 void Shard::report_unpollable(const Transport& transport) {
@@ -410,9 +428,24 @@ void Shard::report_unpollable(const Transport& transport) {
 }
 
 void Shard::report(const Error& error) noexcept {
+    log(LogLevel::warning, error.message);
     if (!options_.on_error) return;
     try {
         options_.on_error(error);
+    } catch (...) { // there is nobody left to tell
+    }
+}
+
+void Shard::log_connection(const Transport& transport, const char* what) noexcept {
+    if (!options_.on_log) return;
+    const phx::server::Connection& record = *transport.record();
+    log(LogLevel::info, "connection " + record.id + " of " + record.peer + ' ' + what);
+}
+
+void Shard::log(LogLevel level, const std::string& line) noexcept {
+    if (!options_.on_log) return;
+    try {
+        options_.on_log(level, line);
     } catch (...) { // there is nobody left to tell
     }
 }

@@ -5,41 +5,39 @@
 #include "protocol/wire/websocket_frame.hpp"
 #include "src/loop/loop_core.hpp"
 #include "src/lws/server_stream.hpp"
+#include "src/server/broker_port.hpp"
 #include "src/server/connection.hpp"
 #include "src/server/deadlines.hpp"
 #include "src/server/listener.hpp"
 #include "src/server/polling_client.hpp"
+#include "src/server/shard_group.hpp"
 #include "src/server/token_slot.hpp"
 
-#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
 #include <utility>
+#include <variant>
 #include <vector>
 
 namespace phx::shell {
 
-/// Written by the loop thread alone, read by any.
-struct Counters {
-    std::atomic<std::size_t> connections{0};
-    std::atomic<std::size_t> topics{0};
-    std::atomic<std::size_t> channels{0};
-    std::atomic<std::uint64_t> frames_in{0};
-    std::atomic<std::uint64_t> frames_out{0};
-    std::atomic<std::uint64_t> frames_dropped{0};
-    std::atomic<std::uint64_t> slow_consumers{0};
-    std::atomic<std::uint64_t> late_responses{0};
-
-    phx::server::Stats read() const noexcept;
-};
-
 using Patterns = std::vector<std::pair<std::string, phx::server::Handlers>>;
+using Effects = std::map<std::string, std::function<void(std::string_view)>, std::less<>>;
+
+/// What the user made of the server.
+struct Application {
+    Patterns patterns = {};
+    Effects effects = {};
+    std::string server =
+        {}; ///< differs from those of the broker's other servers; empty: a server of one shard
+};
 
 /// The server on one loop: drives the machine, runs the handlers, owns the connections. Loop thread only.
 /// Exported for phx_testing.
@@ -47,14 +45,23 @@ using Patterns = std::vector<std::pair<std::string, phx::server::Handlers>>;
 ///     bytes -> Connection -> ServerMachine -> handler -> ServerMachine -> Connection -> one write per turn
 class PHX_API Shard final : public LoopMember {
 public:
-    /// Throws std::system_error.
-    Shard(LoopCore&, const phx::server::Options&, Patterns, ListeningSocket, std::shared_ptr<const TokenSlot>,
-          std::shared_ptr<Counters>);
-    /// Without a listener: connections come by accept().
-    Shard(LoopCore&, const phx::server::Options&, Patterns, std::shared_ptr<const TokenSlot>,
+    /// Connections come by accept().
+    Shard(LoopCore&, const phx::server::Options&, Application, std::shared_ptr<const TokenSlot>,
           std::shared_ptr<Counters>);
     ~Shard() override;
 
+    /// What the ids of its connections begin with.
+    const std::string& node() const noexcept { return config_.node; }
+    /// Of a server with several shards: which of them this one is.
+    void join_group(std::shared_ptr<const ShardGroup> group, std::size_t index) {
+        group_ = std::move(group);
+        index_ = index;
+    }
+    /// Before the first accept() of a descriptor. Throws std::system_error.
+    void open_sockets();
+    /// `accepted` gets what connects, for a shard of its choice.
+    void listen(ListeningSocket, Function<void(AcceptedSocket, std::string peer)> accepted);
+    void accept(AcceptedSocket, std::string peer);
     void accept(std::unique_ptr<VirtualStream>, std::string peer);
     /// Of connections from now on; null: plain ones.
     void set_tls(TlsContext context) { tls_ = std::move(context); }
@@ -62,10 +69,11 @@ public:
         options_.allowed_origins = std::move(origins);
     }
     void broadcast(std::string_view topic, std::string_view event, phx::server::PayloadView);
-    /// Not inside a handler, whose views it would end.
-    void send(const phx::server::Route&, std::string_view event, phx::server::PayloadView,
-              const std::function<void(std::size_t)>& on_delivered);
-    void disconnect(const phx::server::Route&, std::uint16_t code);
+    using Reach = protocol::server::Reach;
+    /// Not inside a handler, whose views it would end; to how many.
+    std::size_t send(const phx::server::Route&, std::string_view event, phx::server::PayloadView, Reach);
+    void tell_delivered(const std::function<void(std::size_t)>& on_delivered, std::size_t count) noexcept;
+    std::size_t disconnect(const phx::server::Route&, std::uint16_t code, Reach);
     using AnswerHandler = std::function<void(const Result<phx::server::Payload>&)>;
     void request(const phx::server::ClientRequest&, AnswerHandler);
     void notify(const phx::server::ClientRequest&);
@@ -94,7 +102,7 @@ public:
     /// Once per session; its members end before the next output, or before this returns.
     void end_session(Transport&);
     void serve(const ServiceRequest&, const std::shared_ptr<HttpExchange>&);
-    void report_broken_frame(const protocol::WebSocketEvent&);
+    void report_broken_frame(const Connection&, const protocol::WebSocketEvent&);
     void report_tls_failure(const Connection&, std::string_view reason);
     void count_slow_consumer(const Transport&, std::size_t pending_bytes);
     void report_bad_post(const Transport&);
@@ -113,14 +121,24 @@ private:
     };
     /// Why the caller is refused.
     std::optional<HttpAnswer> judge_caller(Service, const HttpExchange&, Caller&);
-    HttpAnswer serve(const ServiceRequest&, const HttpExchange&, const Caller&);
+    void serve(const ServiceRequest&, const std::shared_ptr<HttpExchange>&, const Caller&);
     HttpAnswer serve_status_page();
     HttpAnswer serve_broadcast(const HttpExchange&, const Caller&);
     HttpAnswer serve_broadcast_one(const ServiceRequest&, const HttpExchange&, const Caller&);
-    HttpAnswer serve_send(const HttpExchange&);
-    HttpAnswer serve_disconnect(const HttpExchange&);
-    HttpAnswer serve_connections(const HttpExchange&);
-    HttpAnswer serve_topics(const HttpExchange&);
+    HttpAnswer serve_ready() const;
+    HttpAnswer serve_metrics() const;
+    // These ask all shards of the server.
+    void serve_send(const std::shared_ptr<HttpExchange>&);
+    void serve_disconnect(const std::shared_ptr<HttpExchange>&);
+    void serve_connections(const std::shared_ptr<HttpExchange>&);
+    void serve_topics(const std::shared_ptr<HttpExchange>&);
+    /// As ShardGroup::gather(), of a single shard at once.
+    template <class Answer, class Question, class Done> void gather(Question question, Done done) {
+        if (group_) return group_->gather<Answer>(index_, std::move(question), std::move(done));
+        std::vector<Answer> answers;
+        answers.push_back(question(*this, 0));
+        done(*this, std::move(answers));
+    }
     void serve_poll(const ConnectAttempt&, const std::shared_ptr<HttpExchange>&);
     HttpAnswer open_poll(const ConnectAttempt&, const HttpExchange&);
     std::shared_ptr<PollingClient> find_poll(const HttpRequest&) const;
@@ -130,13 +148,14 @@ private:
         protocol::server::SessionId session;
     };
 
-    void accept(int descriptor, std::string peer);
     Connection& add_connection(std::string peer);
     Transport* find(protocol::server::SessionId) const noexcept;
     /// Each may be closed, which removes it.
     std::vector<PollingClient*> polling_clients() const;
     void pump();
     void carry_out_later(Later);
+    /// Stopping: when nobody is connected and every entity is stored, or the time is over.
+    void leave_if_done();
     void tick();
     void tell_unix_time();
     protocol::TimePoint loop_time(std::chrono::system_clock::time_point) const noexcept;
@@ -144,7 +163,10 @@ private:
     void arm_timer();
     void publish_sizes() noexcept;
     void finish_drain(bool is_in_order);
+    void log(LogLevel, const std::string& line) noexcept;
+    void log_connection(const Transport&, const char* what) noexcept;
     void report(const Error&) noexcept;
+    void report(const Transport*, const Error&) noexcept;
     /// Calls what a user gave; what it throws is reported.
     template <class Callback> void call_back(const char* name, Callback&&) noexcept;
     phx::server::ConnectAnswer refuse_token(const phx::server::TokenRefusal&, phx::server::Dialect,
@@ -166,21 +188,42 @@ private:
     void on(const protocol::server::event::Ended&);
     void on(const protocol::server::event::TokenAsked&);
     void on(const protocol::server::event::FrameDropped&);
+    void on(const protocol::server::RareOutput& rare) {
+        std::visit([this](const auto& item) { on(item); }, rare);
+    }
+    void on(const protocol::server::event::FirstMessage&);
+    void on(const protocol::server::event::BrokerMessage&);
+    void on(const protocol::server::act::Subscribe& order) { broker_port_.on(order); }
+    void on(const protocol::server::act::Unsubscribe& order) { broker_port_.on(order); }
+    void on(const protocol::server::act::Publish& order) { broker_port_.on(order); }
+    void on(const protocol::server::act::PutPresence& order) { broker_port_.on(order); }
+    void on(const protocol::server::act::DropPresence& order) { broker_port_.on(order); }
+    void on(const protocol::server::act::RunEffect&);
 
+    /// What a handler is asked: see shard_handlers.cpp.
+    struct Call;
     /// Calls `handler(context, handlers)` for a member. False if the member is gone or the handler threw,
     /// which is reported.
-    template <class Handler>
-    bool run_handler(protocol::server::MemberId, protocol::server::PatternId, const char* name, Handler&&);
-    template <class Handler>
-    void run_actions(protocol::server::MemberId, protocol::server::PatternId, phx::server::ReplyTo,
-                     const char* name, Handler&&);
+    template <class Handler> bool run_handler(const Call&, Handler&&);
+    /// Runs a handler, inside a swap of the entity if the channel has a broker key, and gives its answer to
+    /// `apply`.
+    template <class Answer, class Handler, class Apply> void run(Call, Handler, Apply);
+    template <class Answer, class Handler, class Apply>
+    void run_in_swap(Call, const std::string& key, Handler, Apply);
+    template <class Message, class CallHandler> void run_message(const Message&, Call, CallHandler);
 
     LoopCore& loop_;
     phx::server::Options options_; // its own: the allowed origins change while it runs
     const std::shared_ptr<const TokenSlot> tokens_;
     const std::shared_ptr<Counters> counters_;
+    const protocol::server::ServerConfig config_;
     protocol::server::ServerMachine machine_;
-    const std::vector<phx::server::Handlers> handlers_; // by PatternId, see add_patterns()
+    const Patterns patterns_; // by PatternId, see add_patterns()
+    const Effects effects_;
+    const std::shared_ptr<phx::server::Broker> broker_;
+    BrokerPort broker_port_;
+    std::shared_ptr<const ShardGroup> group_; // null: this is the only one
+    std::size_t index_ = 0;                   // in it
     protocol::FrameWriter close_writer_{protocol::WebSocketRole::server};
     BufferPool buffers_;
     Deadlines deadlines_;
@@ -197,6 +240,8 @@ private:
     std::string fanout_frame_;
     std::vector<Function<void(bool)>> drains_; // that wait for the end of the drain
     std::optional<protocol::TimePoint> stop_deadline_;
+    std::size_t pending_swaps_ = 0;
+    bool has_left_ = false;
     bool is_pumping_ = false;
 };
 

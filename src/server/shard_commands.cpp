@@ -24,16 +24,21 @@ void Shard::broadcast(std::string_view topic, std::string_view event, phx::serve
     pump();
 }
 
-void Shard::send(const phx::server::Route& route, std::string_view event, phx::server::PayloadView payload,
-                 const std::function<void(std::size_t)>& on_delivered) {
-    const std::size_t count = machine_.send(loop_.now(), route, event, payload);
+std::size_t Shard::send(const phx::server::Route& route, std::string_view event,
+                        phx::server::PayloadView payload, Reach reach) {
+    const std::size_t count = machine_.send(loop_.now(), route, event, payload, reach);
     pump();
+    return count;
+}
+
+void Shard::tell_delivered(const std::function<void(std::size_t)>& on_delivered, std::size_t count) noexcept {
     if (on_delivered) call_back("on_delivered", [&] { on_delivered(count); });
 }
 
-void Shard::disconnect(const phx::server::Route& route, std::uint16_t code) {
-    machine_.disconnect(loop_.now(), route, code);
+std::size_t Shard::disconnect(const phx::server::Route& route, std::uint16_t code, Reach reach) {
+    const std::size_t count = machine_.disconnect(loop_.now(), route, code, reach);
     pump();
+    return count;
 }
 
 void Shard::request(const phx::server::ClientRequest& wanted, AnswerHandler done) {
@@ -72,11 +77,11 @@ void Shard::on(const protocol::server::event::RequestFinished& finished) {
 void Shard::on(const protocol::server::event::LateResponse& late) {
     counters_->late_responses.fetch_add(1, std::memory_order_relaxed);
     const Transport* const connection = find(late.session);
-    report(fail(Errc::timeout,
-                "connection " + (connection ? connection->record()->id : std::string("?")) +
-                    " responded to a request that is over, or that nobody asked",
-                Origin::peer)
-               .error);
+    report(connection, fail(Errc::timeout,
+                            "connection " + (connection ? connection->record()->id : std::string("?")) +
+                                " responded to a request that is over, or that nobody asked",
+                            Origin::peer)
+                           .error);
 }
 
 } // namespace phx::shell

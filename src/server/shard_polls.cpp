@@ -47,6 +47,8 @@ void Shard::serve_poll(const ConnectAttempt& wanted, const std::shared_ptr<HttpE
 }
 
 HttpAnswer Shard::open_poll(const ConnectAttempt& wanted, const HttpExchange& exchange) {
+    // The next request of the client may come to another shard.
+    if (group_) return status_answer(PollStatus::forbidden);
     if (stop_deadline_ || is_draining() || polling_.size() >= max_polling_clients)
         return status_answer(PollStatus::too_many);
     phx::server::ConnectAnswer judged = judge(wanted, exchange.peer());

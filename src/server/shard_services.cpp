@@ -12,7 +12,11 @@
 #include <charconv>
 #include <chrono>
 #include <ctime>
+#include <memory>
+#include <numeric>
 #include <string>
+#include <utility>
+#include <vector>
 
 // The HTTP API.
 namespace phx::shell {
@@ -97,6 +101,39 @@ HttpAnswer page_answer(std::string_view name, const std::string& items, std::str
     return HttpAnswer::json(200, json + '}');
 }
 
+using Connections = std::vector<std::shared_ptr<const phx::server::Connection>>;
+
+HttpAnswer connections_answer(Connections found, const Page& page) {
+    std::erase_if(found, [&](const auto& connection) { return connection->id <= page.after; });
+    const auto by_id = [](const auto& a, const auto& b) { return a->id < b->id; };
+    const auto end = found.begin() + static_cast<std::ptrdiff_t>(std::min(page.limit, found.size()));
+    std::partial_sort(found.begin(), end, found.end(), by_id);
+    std::string items;
+    for (auto one = found.begin(); one != end; ++one) {
+        if (!items.empty()) items += ',';
+        items += connection_json(**one);
+    }
+    return page_answer("connections", items, end != found.end() ? (*(end - 1))->id : std::string_view{});
+}
+
+HttpAnswer topics_answer(const std::vector<phx::server::TopicCount>& topics, const Page& page) {
+    std::string items;
+    for (const auto& topic : topics) {
+        items += items.empty() ? "{" : ",{";
+        append_member(items, "topic", topic.name);
+        items += ",\"members\":" + std::to_string(topic.members) + '}';
+    }
+    const bool may_go_on = topics.size() == page.limit;
+    return page_answer("topics", items, may_go_on ? topics.back().name : std::string_view{});
+}
+
+std::string sum(const std::vector<std::size_t>& counts) {
+    return std::to_string(std::accumulate(counts.begin(), counts.end(), std::size_t{0}));
+}
+
+/// The first shard tells the other servers, once.
+Reach reach_of(std::size_t index) noexcept { return index == 0 ? Reach::other_servers : Reach::here; }
+
 std::string realtime_topic_of(std::string_view name) {
     return std::string(protocol::realtime_prefix).append(name);
 }
@@ -107,7 +144,8 @@ void Shard::serve(const ServiceRequest& wanted, const std::shared_ptr<HttpExchan
     if (wanted.service == Service::long_poll) return serve_poll(wanted.attempt, exchange);
     Caller caller;
     const auto refused = judge_caller(wanted.service, *exchange, caller);
-    exchange->answer(refused ? *refused : serve(wanted, *exchange, caller));
+    if (refused) return exchange->answer(*refused);
+    serve(wanted, exchange, caller);
 }
 
 /// Broadcasts need a good token, what concerns other people's connections the service role. A server that
@@ -139,26 +177,38 @@ std::optional<HttpAnswer> Shard::judge_caller(Service service, const HttpExchang
     return HttpAnswer::message(403, "this needs a token with the role " + options_.service_role);
 }
 
-HttpAnswer Shard::serve(const ServiceRequest& wanted, const HttpExchange& exchange, const Caller& caller) {
+void Shard::serve(const ServiceRequest& wanted, const std::shared_ptr<HttpExchange>& exchange,
+                  const Caller& caller) {
     switch (wanted.service) {
-    case Service::status_page: return serve_status_page();
-    case Service::ready:
-        if (is_draining()) return HttpAnswer::json(503, R"({"status":"draining"})");
-        return HttpAnswer::json(200, R"({"status":"ok"})");
-    case Service::metrics: {
-        HttpAnswer answer = HttpAnswer::text(200, metrics_text(counters_->read()));
-        answer.content_type = "text/plain; version=0.0.4; charset=utf-8";
-        return answer;
-    }
-    case Service::broadcast: return serve_broadcast(exchange, caller);
-    case Service::broadcast_one: return serve_broadcast_one(wanted, exchange, caller);
+    case Service::status_page: return exchange->answer(serve_status_page());
+    case Service::ready: return exchange->answer(serve_ready());
+    case Service::metrics: return exchange->answer(serve_metrics());
+    case Service::broadcast: return exchange->answer(serve_broadcast(*exchange, caller));
+    case Service::broadcast_one: return exchange->answer(serve_broadcast_one(wanted, *exchange, caller));
     case Service::send: return serve_send(exchange);
     case Service::connections: return serve_connections(exchange);
     case Service::topics: return serve_topics(exchange);
     case Service::disconnect: return serve_disconnect(exchange);
-    case Service::long_poll: break; // it may be answered later
+    case Service::long_poll: break; // serve_poll()
     }
-    return HttpAnswer::error(404, "not found");
+    exchange->answer(HttpAnswer::error(404, "not found"));
+}
+
+HttpAnswer Shard::serve_ready() const {
+    if (is_draining()) return HttpAnswer::json(503, R"({"status":"draining"})");
+    return HttpAnswer::json(200, R"({"status":"ok"})");
+}
+
+HttpAnswer Shard::serve_metrics() const {
+    phx::server::Stats stats;
+    if (group_) {
+        stats = group_->stats();
+    } else {
+        counters_->add_to(stats);
+    }
+    HttpAnswer answer = HttpAnswer::text(200, metrics_text(stats));
+    answer.content_type = "text/plain; version=0.0.4; charset=utf-8";
+    return answer;
 }
 
 HttpAnswer Shard::serve_status_page() {
@@ -218,56 +268,54 @@ HttpAnswer Shard::serve_broadcast_one(const ServiceRequest& wanted, const HttpEx
     return count ? HttpAnswer::empty(202) : HttpAnswer::message(403, "Unauthorized");
 }
 
-HttpAnswer Shard::serve_send(const HttpExchange& exchange) {
-    const auto wanted = read_send(exchange.body());
-    if (!wanted) return HttpAnswer::error(422, wanted.error().message);
-    const std::size_t count =
-        machine_.send(loop_.now(), wanted->route, wanted->event, {Opcode::text, wanted->payload});
-    pump();
-    return HttpAnswer::json(202, R"({"accepted":true,"delivered":)" + std::to_string(count) + '}');
+void Shard::serve_send(const std::shared_ptr<HttpExchange>& exchange) {
+    auto wanted = read_send(exchange->body());
+    if (!wanted) return exchange->answer(HttpAnswer::error(422, wanted.error().message));
+    gather<std::size_t>(
+        [send = *std::move(wanted)](Shard& shard, std::size_t index) {
+            return shard.send(send.route, send.event, {Opcode::text, send.payload}, reach_of(index));
+        },
+        [exchange](Shard&, const std::vector<std::size_t>& counts) {
+            exchange->answer(HttpAnswer::json(202, R"({"accepted":true,"delivered":)" + sum(counts) + '}'));
+        });
 }
 
-HttpAnswer Shard::serve_disconnect(const HttpExchange& exchange) {
-    const auto route = read_route(exchange.body());
-    if (!route) return HttpAnswer::error(422, route.error().message);
-    constexpr std::uint16_t going_away = 1001; // as Phoenix; its client comes back
-    const std::size_t count = machine_.disconnect(loop_.now(), *route, going_away);
-    pump();
-    return HttpAnswer::json(200, R"({"disconnected":)" + std::to_string(count) + '}');
+void Shard::serve_disconnect(const std::shared_ptr<HttpExchange>& exchange) {
+    auto route = read_route(exchange->body());
+    if (!route) return exchange->answer(HttpAnswer::error(422, route.error().message));
+    gather<std::size_t>(
+        [route = *std::move(route)](Shard& shard, std::size_t index) {
+            constexpr std::uint16_t going_away = 1001; // as Phoenix; its client comes back
+            return shard.disconnect(route, going_away, reach_of(index));
+        },
+        [exchange](Shard&, const std::vector<std::size_t>& counts) {
+            exchange->answer(HttpAnswer::json(200, R"({"disconnected":)" + sum(counts) + '}'));
+        });
 }
 
-HttpAnswer Shard::serve_connections(const HttpExchange& exchange) {
-    const auto page = read_page(exchange.request().query);
-    if (!page) return bad_page();
-    const auto text = query_parameter(exchange.request().query, "route").value_or("all");
+void Shard::serve_connections(const std::shared_ptr<HttpExchange>& exchange) {
+    const auto page = read_page(exchange->request().query);
+    if (!page) return exchange->answer(bad_page());
+    const auto text = query_parameter(exchange->request().query, "route").value_or("all");
     const auto route = phx::server::parse_route(text);
     if (!route)
-        return HttpAnswer::error(400, "route must be such as user:7, role:admin, topic:room:1 or all");
-    auto found = machine_.connections(*route);
-    std::erase_if(found, [&](const auto& connection) { return connection->id <= page->after; });
-    const auto by_id = [](const auto& a, const auto& b) { return a->id < b->id; };
-    const auto end = found.begin() + static_cast<std::ptrdiff_t>(std::min(page->limit, found.size()));
-    std::partial_sort(found.begin(), end, found.end(), by_id);
-    std::string items;
-    for (auto one = found.begin(); one != end; ++one) {
-        if (!items.empty()) items += ',';
-        items += connection_json(**one);
-    }
-    return page_answer("connections", items, end != found.end() ? (*(end - 1))->id : std::string_view{});
+        return exchange->answer(
+            HttpAnswer::error(400, "route must be such as user:7, role:admin, topic:room:1 or all"));
+    gather<Connections>(
+        [route = *route](Shard& shard, std::size_t) { return shard.machine().connections(route); },
+        [exchange, page = *page](Shard&, std::vector<Connections> found) {
+            exchange->answer(connections_answer(concat(std::move(found)), page));
+        });
 }
 
-HttpAnswer Shard::serve_topics(const HttpExchange& exchange) {
-    const auto page = read_page(exchange.request().query);
-    if (!page) return bad_page();
-    const auto topics = machine_.topics(page->after, page->limit);
-    std::string items;
-    for (const auto& topic : topics) {
-        items += items.empty() ? "{" : ",{";
-        append_member(items, "topic", topic.name);
-        items += ",\"members\":" + std::to_string(topic.members) + '}';
-    }
-    const bool may_go_on = topics.size() == page->limit;
-    return page_answer("topics", items, may_go_on ? topics.back().name : std::string_view{});
+void Shard::serve_topics(const std::shared_ptr<HttpExchange>& exchange) {
+    const auto page = read_page(exchange->request().query);
+    if (!page) return exchange->answer(bad_page());
+    gather<std::vector<phx::server::TopicCount>>(
+        [page = *page](Shard& shard, std::size_t) { return shard.machine().topics(page.after, page.limit); },
+        [exchange, page = *page](Shard&, std::vector<std::vector<phx::server::TopicCount>> lists) {
+            exchange->answer(topics_answer(merge_topics(std::move(lists), page.limit), page));
+        });
 }
 
 } // namespace phx::shell

@@ -34,7 +34,7 @@ struct Server::Impl {
     const server::Options options;
     const std::shared_ptr<shell::Counters> counters = std::make_shared<shell::Counters>();
     const std::shared_ptr<const shell::TokenSlot> tokens = token_slot(options);
-    shell::Patterns patterns = {};
+    shell::Application application = {};
     std::weak_ptr<shell::Shard> shard = {}; // the loop owns it
     bool is_up = true;
     Peer::State::Script script = {};
@@ -66,7 +66,7 @@ struct Server::Impl {
 
     shell::Shard& running_shard() {
         if (const auto running = shard.lock()) return *running;
-        const auto started = std::make_shared<shell::Shard>(loop, options, patterns, tokens, counters);
+        const auto started = std::make_shared<shell::Shard>(loop, options, application, tokens, counters);
         loop.add_member(started);
         shard = started;
         return *started;
@@ -96,7 +96,13 @@ struct Server::Impl {
 void Server::channel(std::string pattern, server::Handlers handlers) {
     if (!impl_.shard.expired()) throw std::logic_error("channel(): the server runs; stop() it first");
     handlers = shell::prepared(pattern, std::move(handlers));
-    impl_.patterns.emplace_back(std::move(pattern), std::move(handlers));
+    impl_.application.patterns.emplace_back(std::move(pattern), std::move(handlers));
+}
+
+void Server::effect(std::string name, std::function<void(std::string_view)> run) {
+    if (!impl_.shard.expired()) throw std::logic_error("effect(): the server runs; stop() it first");
+    if (!impl_.application.effects.emplace(name, std::move(run)).second)
+        throw std::invalid_argument("effect(\"" + name + "\"): the name is taken");
 }
 
 void Server::broadcast(std::string topic, std::string event, server::Payload payload) {
@@ -111,7 +117,10 @@ server::Delivery Server::send(server::Route route, std::string event, server::Pa
     if (auto valid = protocol::server::check_message(event, payload); !valid) return {.why = valid.error()};
     impl_.run([impl = &impl_, route = std::move(route), event = std::move(event),
                payload = std::move(payload), on_delivered = std::move(on_delivered)] {
-        if (const auto shard = impl->shard.lock()) shard->send(route, event, payload, on_delivered);
+        const auto shard = impl->shard.lock();
+        if (!shard) return;
+        const auto reach = protocol::server::Reach::other_servers;
+        shard->tell_delivered(on_delivered, shard->send(route, event, payload, reach));
     });
     return {.accepted = true};
 }

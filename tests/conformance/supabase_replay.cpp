@@ -22,6 +22,7 @@ namespace act = protocol::server::act;
 namespace event = protocol::server::event;
 using protocol::Opcode;
 using protocol::Vsn;
+using protocol::server::RareOutput;
 using protocol::server::SessionId;
 using protocol::server::TokenVerdict;
 using std::chrono::milliseconds;
@@ -219,8 +220,9 @@ private:
             } else if (const auto* idle = std::get_if<act::CloseIfIdle>(&*output)) {
                 peer_of(idle->session).said.push_back({{"close", idle->code}, {"reason", ""}});
                 closing_.push_back(idle->session);
-            } else if (const auto* asked = std::get_if<event::TokenAsked>(&*output)) {
-                machine_->answer_token(now_, asked->member, judge(asked->token));
+            } else if (const auto* rare = std::get_if<RareOutput>(&*output)) {
+                if (const auto* asked = std::get_if<event::TokenAsked>(rare))
+                    machine_->answer_token(now_, asked->member, judge(asked->token));
             }
         }
         for (const SessionId session : std::exchange(closing_, {})) end(peer_of(session));

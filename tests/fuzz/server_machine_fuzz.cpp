@@ -113,6 +113,10 @@ struct Target {
         machine.answer_token(now, o.member, std::move(verdict));
     }
     void carry_out(const server::event::FrameDropped& o) { read(o.error.message); }
+    void carry_out(const server::RareOutput& o) {
+        std::visit([this](const auto& rare) { carry_out(rare); }, o);
+    }
+    template <class Other> void carry_out(const Other&) {} // only with peers and traits
 
     void open(std::uint8_t flags) {
         server::SessionConfig config;

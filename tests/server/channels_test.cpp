@@ -145,6 +145,7 @@ TEST(ServerChannels, RunAllTheirHandlersWithTheirContext) {
     handlers.on_close = [&](const server::Context& context) {
         EXPECT_EQ(context.connection.socket_id, "users:7");
         tally.add(std::string(context.topic) + std::string(context.state));
+        return server::Actions();
     };
     TestServer server(options, std::move(handlers));
     WsClient client(server.port());
@@ -165,7 +166,10 @@ TEST(ServerChannels, RunAllTheirHandlersWithTheirContext) {
 TEST(ServerChannels, EndOnceForClosesResetsAndHalfOpenConnections) {
     Tally tally;
     server::Handlers handlers;
-    handlers.on_close = [&](const server::Context& context) { tally.add(std::string(context.topic)); };
+    handlers.on_close = [&](const server::Context& context) {
+        tally.add(std::string(context.topic));
+        return server::Actions();
+    };
     server::Options options;
     options.timeouts.stop = 10ms;
     TestServer server(options, std::move(handlers));

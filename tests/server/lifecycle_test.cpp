@@ -115,7 +115,10 @@ TEST(ServerLifecycle, RefusesChannelsThatCannotWork) {
 TEST(ServerLifecycle, StopsWhileHandlersBroadcastAndClientsCome) {
     server::Server* self = nullptr;
     server::Handlers handlers;
-    handlers.on_close = [&](const server::Context&) { self->broadcast("room:1", "gone", "{}"); };
+    handlers.on_close = [&](const server::Context&) {
+        self->broadcast("room:1", "gone", "{}");
+        return server::Actions();
+    };
     for (int round = 0; round < 20; ++round) {
         server::Options options;
         options.timeouts.stop = 10ms;

@@ -1,5 +1,7 @@
 #include "tests/support/server_driver.hpp"
 
+#include "protocol/server/publication.hpp"
+
 #include <chrono>
 #include <type_traits>
 #include <utility>
@@ -31,6 +33,11 @@ std::string answer_text(const Result<phx::server::Payload>& answer) {
     if (answer) return "ok " + frame_text(answer->kind, answer->data);
     const auto& detail = answer.error().detail;
     return answer.error().code.message() + (detail ? " " + detail->reply : "");
+}
+
+template <class T> const T* rare(const server::Output& output) {
+    const auto* const found = std::get_if<server::RareOutput>(&output);
+    return found != nullptr ? std::get_if<T>(found) : nullptr;
 }
 
 std::string seconds(protocol::TimePoint t) {
@@ -99,7 +106,10 @@ void ServerDriver::drain() {
     while (const auto output = machine.poll()) {
         log(*output);
         if (const auto* join = std::get_if<event::JoinAsked>(&*output)) {
+            asked = {join->member, {}};
             const auto member = machine.member(join->member);
+            if (key_of)
+                if (auto key = key_of(member->topic)) machine.set_broker_key(join->member, *std::move(key));
             auto verdict = on_join ? on_join(member->topic, join->params) : phx::server::JoinAnswer::ok();
             if (std::exchange(threw, false)) {
                 machine.crash(now, join->member);
@@ -107,16 +117,31 @@ void ServerDriver::drain() {
                 machine.answer_join(now, join->member, std::move(verdict));
             }
         } else if (const auto* in = std::get_if<event::MessageIn>(&*output)) {
+            asked = {in->member, in->reply_to};
             if (on_message)
                 answer(in->member, in->reply_to, on_message(in->reply_to, in->event, in->payload));
         } else if (const auto* message = std::get_if<event::MessageOut>(&*output)) {
             if (on_out) answer(message->member, {}, on_out(message->event, message->payload));
         } else if (const auto* info = std::get_if<event::InfoDue>(&*output)) {
+            asked = {info->member, {}};
             if (on_info) answer(info->member, {}, on_info(info->info));
-        } else if (const auto* response = std::get_if<event::ResponseIn>(&*output)) {
+        } else if (const auto* response = rare<event::ResponseIn>(*output)) {
+            asked = {response->member, {}};
             if (on_response) answer(response->member, {}, on_response(response->tag, *response->answer));
-        } else if (const auto* asked = std::get_if<event::TokenAsked>(&*output)) {
-            if (on_token) machine.answer_token(now, asked->member, on_token(asked->token));
+        } else if (const auto* token = rare<event::TokenAsked>(*output)) {
+            if (on_token) machine.answer_token(now, token->member, on_token(token->token));
+        } else if (const auto* first = rare<event::FirstMessage>(*output)) {
+            asked = {first->member, first->reply_to};
+            if (on_first)
+                machine.answer_first(now, first->member, first->reply_to,
+                                     on_first(first->event, first->payload));
+        } else if (const auto* published = rare<event::BrokerMessage>(*output)) {
+            asked = {published->member, {}};
+            if (on_broker) answer(published->member, {}, on_broker(published->event, published->payload));
+        } else if (const auto* ended = std::get_if<event::Ended>(&*output)) {
+            asked = {ended->member, {}};
+            const std::string topic(machine.member(ended->member)->topic);
+            if (on_close) machine.apply_closed(now, ended->member, on_close(topic));
         }
     }
 }
@@ -126,35 +151,53 @@ std::string ServerDriver::name(server::SessionId session) const {
     return found != names_.end() ? found->second : "?";
 }
 
+template <class T> void ServerDriver::log_one(const T& o) {
+    if constexpr (std::is_same_v<T, act::Send>) {
+        lines_.push_back(name(o.session) + " < " + frame_text(o.opcode, o.data));
+    } else if constexpr (std::is_same_v<T, act::Fanout>) {
+        std::string names;
+        for (const server::SessionId session : o.sessions)
+            names.append(names.empty() ? "" : ",").append(name(session));
+        lines_.push_back(names + " < " + frame_text(o.opcode, o.data));
+    } else if constexpr (std::is_same_v<T, act::Close>) {
+        lines_.push_back(name(o.session) + " close " + std::to_string(o.code) +
+                         (o.reason.empty() ? "" : " " + o.reason));
+    } else if constexpr (std::is_same_v<T, act::CloseIfIdle>) {
+        lines_.push_back(name(o.session) + " idle since " + seconds(o.since) + " s close " +
+                         std::to_string(o.code));
+    } else if constexpr (std::is_same_v<T, event::FrameDropped>) {
+        lines_.push_back(name(o.session) + " dropped " + o.error.code.message());
+    } else if constexpr (std::is_same_v<T, event::Ended>) {
+        lines_.push_back(std::string(machine.member(o.member)->topic) + " ended " +
+                         std::string(to_string(o.reason)));
+    } else if constexpr (std::is_same_v<T, event::RequestFinished>) {
+        lines_.push_back("request " + std::to_string(static_cast<std::uint64_t>(o.request)) + " " +
+                         answer_text(*o.answer));
+    } else if constexpr (std::is_same_v<T, event::LateResponse>) {
+        lines_.push_back(name(o.session) + " late response");
+    } else if constexpr (std::is_same_v<T, act::Subscribe>) {
+        subscription = o.id;
+        lines_.push_back("subscribe " + std::string(o.ns) + " " + std::string(o.key));
+    } else if constexpr (std::is_same_v<T, act::Unsubscribe>) {
+        lines_.push_back("unsubscribe " + std::string(o.ns) + " " + std::string(o.key));
+    } else if constexpr (std::is_same_v<T, act::Publish>) {
+        const auto told = server::read_publication(o.bytes);
+        lines_.push_back("publish " + std::string(o.ns) + " " + std::string(o.key) + " " +
+                         std::string(told->event) + std::string(told->target) + " " +
+                         std::string(told->payload));
+    } else if constexpr (std::is_same_v<T, act::PutPresence>) {
+        lines_.push_back("put " + std::string(o.key) + " " + std::string(o.id));
+    } else if constexpr (std::is_same_v<T, act::DropPresence>) {
+        lines_.push_back("drop " + std::string(o.key) + " " + std::string(o.id));
+    } else if constexpr (std::is_same_v<T, server::RareOutput>) {
+        std::visit([this](const auto& rare) { log_one(rare); }, o);
+    } else if constexpr (std::is_same_v<T, act::RunEffect>) {
+        lines_.push_back("effect " + std::string(o.name) + " " + std::string(o.json));
+    }
+}
+
 void ServerDriver::log(const server::Output& output) {
-    std::visit(
-        [this]<class T>(const T& o) {
-            if constexpr (std::is_same_v<T, act::Send>) {
-                lines_.push_back(name(o.session) + " < " + frame_text(o.opcode, o.data));
-            } else if constexpr (std::is_same_v<T, act::Fanout>) {
-                std::string names;
-                for (const server::SessionId session : o.sessions)
-                    names.append(names.empty() ? "" : ",").append(name(session));
-                lines_.push_back(names + " < " + frame_text(o.opcode, o.data));
-            } else if constexpr (std::is_same_v<T, act::Close>) {
-                lines_.push_back(name(o.session) + " close " + std::to_string(o.code) +
-                                 (o.reason.empty() ? "" : " " + o.reason));
-            } else if constexpr (std::is_same_v<T, act::CloseIfIdle>) {
-                lines_.push_back(name(o.session) + " idle since " + seconds(o.since) + " s close " +
-                                 std::to_string(o.code));
-            } else if constexpr (std::is_same_v<T, event::FrameDropped>) {
-                lines_.push_back(name(o.session) + " dropped " + o.error.code.message());
-            } else if constexpr (std::is_same_v<T, event::RequestFinished>) {
-                lines_.push_back("request " + std::to_string(static_cast<std::uint64_t>(o.request)) + " " +
-                                 answer_text(*o.answer));
-            } else if constexpr (std::is_same_v<T, event::LateResponse>) {
-                lines_.push_back(name(o.session) + " late response");
-            } else if constexpr (std::is_same_v<T, event::Ended>) {
-                lines_.push_back(std::string(machine.member(o.member)->topic) + " ended " +
-                                 std::string(to_string(o.reason)));
-            }
-        },
-        output);
+    std::visit([this](const auto& o) { log_one(o); }, output);
 }
 
 } // namespace phx::test

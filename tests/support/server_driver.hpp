@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -24,6 +25,7 @@ namespace server = protocol::server;
 ///     room:a ended left                          a membership of a channel
 ///     request 1 ok {"n":1} / request 2 timeout   what the shell asked
 ///     A late response
+///     subscribe topic room:a / publish topic room:a new_msg {} / effect mail {}
 class ServerDriver {
 public:
     explicit ServerDriver(server::ServerConfig config = {});
@@ -38,6 +40,11 @@ public:
         on_response;
     /// Without one tokens are not answered.
     std::function<server::TokenVerdict(std::string_view token)> on_token;
+    std::function<phx::server::JoinAnswer(std::string_view event, phx::server::PayloadView)> on_first;
+    std::function<phx::server::Actions(std::string_view event, phx::server::PayloadView)> on_broker;
+    std::function<phx::server::Actions(std::string_view topic)> on_close;
+    /// The broker key of a channel, as Handlers::broker_key.
+    std::function<std::optional<std::string>(std::string_view topic)> key_of;
     /// Set by a handler: it threw.
     bool threw = false;
 
@@ -57,6 +64,15 @@ public:
     /// Carries out and answers everything that is queued.
     void drain();
 
+    /// Of the questions, the last one that was asked.
+    struct Asked {
+        server::MemberId member;
+        server::ReplyTo reply_to;
+    };
+    Asked asked{};
+    /// Of the last act::Subscribe.
+    server::SubscriptionId subscription{};
+
     server::SessionId id(const std::string& name) const { return ids_.at(name); }
 
     server::ServerMachine machine;
@@ -66,6 +82,7 @@ private:
     void answer(server::MemberId, server::ReplyTo, phx::server::Actions);
     std::string name(server::SessionId) const;
     void log(const server::Output&);
+    template <class T> void log_one(const T&);
 
     std::map<std::string, server::SessionId> ids_;
     std::map<server::SessionId, std::string> names_;

@@ -15,8 +15,10 @@ namespace phx::test {
 /// A server on a free port, with one channel for all topics that echoes; what it reports is collected.
 class TestServer {
 public:
-    explicit TestServer(server::Options options = {}, server::Handlers handlers = echo())
+    explicit TestServer(server::Options options = {}, server::Handlers handlers = echo(),
+                        std::vector<std::string> effects = {})
         : server_(collect(options)) {
+        for (const std::string& name : effects) server_.effect(name, effect(name));
         server_.channel("room:*", std::move(handlers));
         port_ = server_.start().value();
     }
@@ -27,6 +29,12 @@ public:
     std::vector<Error> errors() {
         std::lock_guard lock(mutex_);
         return errors_;
+    }
+
+    /// "name json" of each that ran.
+    std::vector<std::string> effects() {
+        std::lock_guard lock(mutex_);
+        return effects_;
     }
 
     static server::Handlers echo() {
@@ -40,6 +48,13 @@ public:
     }
 
 private:
+    std::function<void(std::string_view)> effect(const std::string& name) {
+        return [this, name](std::string_view json) {
+            if (name == "throws") throw std::runtime_error("on purpose");
+            std::lock_guard lock(mutex_);
+            effects_.push_back(name + " " + std::string(json));
+        };
+    }
     server::Options collect(server::Options options) {
         options.on_error = [this](const Error& error) {
             std::lock_guard lock(mutex_);
@@ -50,6 +65,7 @@ private:
 
     std::mutex mutex_;
     std::vector<Error> errors_;
+    std::vector<std::string> effects_;
     server::Server server_;
     std::uint16_t port_ = 0;
 };

@@ -73,6 +73,27 @@ TEST(WorldServer, EmitsChanges) {
     EXPECT_EQ(tasks, std::vector<std::string>{"write"});
 }
 
+TEST(WorldServer, SharesEntitiesAndRunsEffects) {
+    World world;
+    server::Handlers handlers;
+    handlers.broker_key = [](const server::Context&) { return "count"; };
+    handlers.handle_in = [](const server::Context& context, std::string_view, server::PayloadView) {
+        const std::string count = std::to_string((context.entity ? std::stoi(*context.entity) : 0) + 1);
+        return server::Actions().update_entity(count).effect("counted", count).ok(count);
+    };
+    world.server().channel("room:*", handlers);
+    std::vector<std::string> counted;
+    world.server().effect("counted", [&](std::string_view json) { counted.emplace_back(json); });
+    Socket socket(world.loop(), world.url());
+    auto first = socket.channel("room:1"), second = socket.channel("room:2");
+    socket.connect();
+    first.join();
+    second.join();
+    EXPECT_EQ(first.push("add").wait()->text(), "1");
+    EXPECT_EQ(second.push("add").wait()->text(), "2");
+    EXPECT_EQ(counted, (std::vector<std::string>{"1", "2"}));
+}
+
 TEST(WorldServer, MayBeUsedInItsOwnHandlers) {
     World world;
     server::Handlers handlers;

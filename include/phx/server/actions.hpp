@@ -87,12 +87,34 @@ struct CloseConnection {
 struct Disconnect {
     std::string socket_id;
 };
+struct DisconnectUser {
+    std::string user_id;
+};
+struct Publish {
+    Route route;
+    std::string event;
+    Payload payload;
+};
+struct UpdateEntity {
+    std::string value;
+};
+struct EraseEntity {};
+struct Effect {
+    std::string name;
+    std::string json;
+};
+struct NoReply {};
+struct ReplyLater {
+    std::chrono::microseconds timeout;
+};
 } // namespace action
 
 using Action = std::variant<action::Reply, action::LateReply, action::Push, action::Broadcast,
                             action::SetState, action::Track, action::Untrack, action::PushPresenceState,
                             action::After, action::Stop, action::CloseConnection, action::Disconnect,
-                            action::ReplyPresence, action::Send, action::Request, action::Notify>;
+                            action::ReplyPresence, action::Send, action::Request, action::Notify,
+                            action::DisconnectUser, action::Publish, action::UpdateEntity,
+                            action::EraseEntity, action::Effect, action::NoReply, action::ReplyLater>;
 
 /// What a handler wants to happen, in order. A value: nothing happens until the handler has returned.
 class Actions {
@@ -107,6 +129,13 @@ public:
     Actions& reply_to(ReplyTo to, std::string_view status, Payload response = {}) {
         return add(action::LateReply{to, std::string(status), std::move(response)});
     }
+    /// The push at hand is never answered: nothing of it is kept.
+    Actions& no_reply() { return add(action::NoReply{}); }
+    /// The push at hand will be answered by reply_to(); if it is not within `timeout`, with error
+    /// `{"reason":"timeout"}`. Default 10 s, as long as phoenix.js waits.
+    Actions& reply_later(std::chrono::microseconds timeout = std::chrono::seconds(10)) {
+        return add(action::ReplyLater{timeout});
+    }
     /// To this client alone.
     Actions& push(std::string_view event, Payload payload = {}) {
         return add(action::Push{std::string(event), std::move(payload)});
@@ -118,7 +147,8 @@ public:
     Actions& broadcast_from(std::string_view event, Payload payload = {}) {
         return add(action::Broadcast{action::Audience::others, std::string(event), std::move(payload)});
     }
-    /// To whom the route names, as Server::send(), but never to this connection. What cannot be sent (no
+    /// To whom the route names, as Server::send(), but never to this connection; also at other servers of the
+    /// broker. What cannot be sent (no
     /// event, or one of over 255 bytes with bytes) crashes the channel.
     Actions& send(Route route, std::string_view event, Payload payload = {}) {
         return add(action::Send{std::move(route), std::string(event), std::move(payload)});
@@ -133,6 +163,21 @@ public:
     /// protocol version 1) crashes the channel.
     Actions& notify(std::string_view method, Payload params = {}) {
         return add(action::Notify{std::string(method), std::move(params)});
+    }
+    /// To the channels of the same pattern that have the same Handlers::broker_key, on every server of the
+    /// broker, and whose connection (or, by Route::topic, whose topic) the route names; never to this one.
+    /// Without a key: to those of this server's thread that have none either. A receiver with a handle_broker
+    /// is asked what its client gets, any other client gets a push.
+    Actions& publish(Route route, std::string_view event, Payload payload = {}) {
+        return add(action::Publish{std::move(route), std::string(event), std::move(payload)});
+    }
+    /// The entity that all channels of the same pattern and broker_key share, from now on. The last of
+    /// several counts. Without a broker_key it crashes the channel.
+    Actions& update_entity(std::string value) { return add(action::UpdateEntity{std::move(value)}); }
+    Actions& erase_entity() { return add(action::EraseEntity{}); }
+    /// Calls what Server::effect() registered under `name`, after the entity was stored.
+    Actions& effect(std::string name, std::string json = "{}") {
+        return add(action::Effect{std::move(name), std::move(json)});
     }
     /// This channel's own state from now on, as Context::state; JSON text by custom, any text by right.
     Actions& state(std::string json) { return add(action::SetState{std::move(json)}); }
@@ -156,6 +201,8 @@ public:
     }
     /// Closes every connection whose socket id this is (Phoenix: a "disconnect" broadcast to the id).
     Actions& disconnect(std::string socket_id) { return add(action::Disconnect{std::move(socket_id)}); }
+    /// Closes every connection of this user.
+    Actions& disconnect_user(std::string user_id) { return add(action::DisconnectUser{std::move(user_id)}); }
 
     std::vector<Action> list = {};
 

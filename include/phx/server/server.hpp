@@ -1,8 +1,10 @@
 #pragma once
 
 #include "phx/export.hpp"
+#include "phx/logger.hpp"
 #include "phx/network_options.hpp"
 #include "phx/result.hpp"
+#include "phx/server/broker.hpp"
 #include "phx/server/change.hpp"
 #include "phx/server/client_request.hpp"
 #include "phx/server/handlers.hpp"
@@ -105,6 +107,11 @@ struct Options {
     /// the reserved topic `realtime:$status`, which needs the service role (where nobody is asked for
     /// anything: none).
     bool status_page = false;
+    /// Each serves a share of the connections. With more than one, handlers, effects, `authorize` and the
+    /// error handlers are called on all of them, at the same time; rates, history and limits count for each
+    /// thread by itself; and long poll is refused with the status 403, for a client's next request may come
+    /// to another thread (phoenix.js then stays with WebSockets).
+    std::size_t threads = 1;
     bool realtime = true;              ///< serve `realtime:*` with Supabase's semantics
     std::vector<Policy> policies = {}; ///< without any, private `realtime:*` channels are closed
     bool private_only = false;         ///< refuses public `realtime:*` channels
@@ -118,9 +125,17 @@ struct Options {
     std::size_t max_channels_per_connection = 100;
     std::size_t max_pending_bytes = 8u << 20; ///< that wait for one slow client; more closes it with 1013
     Timeouts timeouts = {};
-    /// Malformed frames, refused tokens, exceptions of handlers, slow clients; one line, without secrets. On
-    /// the server's thread; what it throws is ignored.
+    /// Servers with the same broker serve as one. None: this server is alone, and its entities are its own.
+    std::shared_ptr<Broker> broker = {};
+    /// Refused tokens, exceptions of handlers and effects, failures of the broker, and without an
+    /// on_connection_error what is told there; one line, without secrets. On the server's thread; what it
+    /// throws is ignored.
     std::function<void(const Error&)> on_error = {};
+    /// Connections that come and go (info), and what the error handlers are told (warning): lines without
+    /// newlines and secrets. On the server's thread; what it throws is ignored.
+    std::function<void(LogLevel, std::string_view line)> on_log = {};
+    /// What is a client's fault: malformed frames, one that reads too slowly. Null: its connection is gone.
+    std::function<void(const Connection*, const Error&)> on_connection_error = {};
 };
 
 /// What start() would say of the origins, the keys and the certificate, without listening: for programs that
@@ -131,8 +146,8 @@ PHX_API Result<void> check(const Options&);
 /// exact.
 struct Stats {
     std::size_t connections = 0; ///< WebSockets
-    std::size_t topics = 0;
-    std::size_t channels = 0; ///< memberships of all topics
+    std::size_t topics = 0;      ///< of each thread, where it has members
+    std::size_t channels = 0;    ///< memberships of all topics
     std::uint64_t frames_in = 0;
     std::uint64_t frames_out = 0;
     std::uint64_t frames_dropped = 0; ///< malformed ones
@@ -149,9 +164,9 @@ struct Delivery {
 };
 
 /// A server for phoenix.js, realtime-js and phx, on the WebSocket paths of its endpoints; it also answers
-/// `GET /health` (200 while it runs) and `GET /ready` (503 while it drains). It runs on a thread of its own
-/// from start() to stop(). All members are safe from any thread, except that stop() and the destructor must
-/// not be called inside a handler.
+/// `GET /health` (200 while it runs) and `GET /ready` (503 while it drains). It runs on threads of its own,
+/// Options::threads, from start() to stop(). All members are safe from any thread, except that stop() and the
+/// destructor must not be called inside a handler.
 ///
 ///     phx::server::Server server({.port = 4000});
 ///     server.channel("room:*", {.handle_in = [](auto&, auto event, auto payload) {
@@ -171,6 +186,11 @@ public:
     /// `realtime:$inbox`. Throws std::logic_error after start(), and std::invalid_argument for `intercepts`
     /// without a handle_out or an empty function in `requests` or `around`.
     void channel(std::string pattern, Handlers);
+
+    /// What Actions::effect calls by this name: on the server's thread, in the order of the actions, after
+    /// the entity was stored. It must not block; what it throws is reported. A name is registered once.
+    /// Throws std::logic_error after start(), and std::invalid_argument for a name that is taken.
+    void effect(std::string name, std::function<void(std::string_view json)>);
 
     /// Listens and serves; the port. A server starts once. Errors: system_failure (address in use, no
     /// descriptors or threads left), invalid_argument (no such address; open to the network without
@@ -200,7 +220,7 @@ public:
     /// what there was stays.
     Result<void> set_tokens(const TokenOptions&);
 
-    /// To every member of a topic. Ignored unless the server runs.
+    /// To every member of a topic, also at other servers of the broker. Ignored unless the server runs.
     void broadcast(std::string topic, std::string event, Payload payload);
 
     /// To whom the route names. `Route::topic` is as broadcast(), and on a built-in `realtime:*` topic a
@@ -209,28 +229,33 @@ public:
     /// `{"type":"broadcast","event":EVENT,"payload":PAYLOAD,"meta":{"route":"user"}}`; bytes as a binary
     /// broadcast (Supabase's kind 4), which clients of protocol version 1 cannot get.
     ///
-    /// Returns at once. `on_delivered` is told, on the server's thread, to how many connections the message
-    /// went; not if the server stops before. Errors: socket_closed (the server does not run),
-    /// invalid_argument (no event), invalid_utf8, invalid_payload (no JSON), field_too_long (an event of
-    /// over 255 bytes with bytes).
+    /// Other servers of the broker deliver it too.
+    ///
+    /// Returns at once. `on_delivered` is told, on the server's thread, to how many connections of this
+    /// server the message went; not if the server stops before. Errors: socket_closed (the server does not
+    /// run), invalid_argument (no event), invalid_utf8, invalid_payload (no JSON), field_too_long (an event
+    /// of over 255 bytes with bytes).
     Delivery send(Route, std::string event, Payload payload = {},
                   std::function<void(std::size_t count)> on_delivered = {});
-    /// Closes the connections that the route names, of a topic its members.
+    /// Closes the connections that the route names, of a topic its members; also at other servers of the
+    /// broker.
     void disconnect(Route, std::uint16_t code = 1001);
 
-    /// Asks a client. `done` is called once, on the server's thread (on this one if the server does not run),
-    /// with the answer or why there is none. Errors: rejected (the client says so, see Error::detail),
-    /// timeout, channel_closed, disconnected, not_joined, buffer_full (256 requests of the channel wait),
-    /// invalid_argument (no method), invalid_payload (no JSON; bytes over protocol version 1), invalid_utf8,
-    /// field_too_long (a method of over 255 bytes with bytes), socket_closed (the server does not run).
+    /// Asks a client of this server. `done` is called once, on the server's thread (on this one if the server
+    /// does not run), with the answer or why there is none. Errors: rejected (the client says so, see
+    /// Error::detail), timeout, channel_closed, disconnected, not_joined, buffer_full (256 requests of the
+    /// channel wait), invalid_argument (no method), invalid_payload (no JSON; bytes over protocol version 1),
+    /// invalid_utf8, field_too_long (a method of over 255 bytes with bytes), socket_closed (the server does
+    /// not run).
     void request(ClientRequest, std::function<void(const Result<Payload>&)> done);
     /// The same; do not wait for it inside a handler.
     std::future<Result<Payload>> request(ClientRequest);
     /// A request without an answer. What fails is reported to Options::on_error.
     void notify(ClientRequest);
 
-    // ---- who is there; these wait for the server's thread, except inside handlers. Nobody and nothing
-    // unless the server runs.
+    // ---- who is there, at this server; these wait for its threads. Nobody and nothing unless it runs.
+    // Inside handlers they do not wait, but with several threads, whose handlers would wait for each other,
+    // they throw std::logic_error.
     /// The open connections that the route names, in no order; of a topic its members.
     std::vector<std::shared_ptr<const Connection>> connections(const Route& = Route::all()) const;
     /// Those of the ids that are open, in the order of the ids.
@@ -240,8 +265,8 @@ public:
     /// Topics that somebody has joined, by name; the next page begins `after` the last name of this one.
     std::vector<TopicCount> topics(std::string_view after = {}, std::size_t limit = 100) const;
     /// To the `postgres_changes` subscribers of `realtime:*`, whose filters and columns are as with a
-    /// database. Errors: invalid_argument (no table, a row that is no JSON object). Ignored unless the server
-    /// runs.
+    /// database; of this server. Errors: invalid_argument (no table, a row that is no JSON object). Ignored
+    /// unless the server runs.
     Result<void> emit_change(Change);
     Stats stats() const;
 

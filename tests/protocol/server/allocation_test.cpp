@@ -113,7 +113,7 @@ TEST_F(Allocations, NoneForAPushThatIsAnswered) {
 
 TEST(MemorySize, OfASessionAChannelAndAnOutputIsBounded) {
     EXPECT_LE(sizeof(server::Session), 136u);
-    EXPECT_LE(sizeof(server::Membership), 288u);
+    EXPECT_LE(sizeof(server::Membership), 336u);
     EXPECT_LE(sizeof(server::Output), 104u);
 }
 

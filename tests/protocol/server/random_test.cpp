@@ -354,6 +354,12 @@ private:
     void carry_out(const server::event::FrameDropped& dropped) {
         EXPECT_FALSE(dropped.error.message.empty());
     }
+    void carry_out(const server::RareOutput& rare) {
+        std::visit([this](const auto& output) { carry_out(output); }, rare);
+    }
+    template <class Other> void carry_out(const Other&) {
+        ADD_FAILURE() << "only with peers, keys or effects";
+    }
 
     void check() {
         EXPECT_EQ(machine_.sessions(), open_.size());
