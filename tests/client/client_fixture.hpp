@@ -17,7 +17,7 @@ namespace phx::test {
 
 using namespace std::chrono_literals;
 
-constexpr auto generous = 20s;
+constexpr auto generous = 60s;
 
 /// What handlers saw, for a test that waits for it.
 template <class T> class Inbox {

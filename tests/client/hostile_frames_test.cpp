@@ -84,7 +84,7 @@ protected:
         peer.emplace(server.accept_upgraded());
         peer->accept_join();
         ASSERT_TRUE(result_of(joined));
-        asked.emplace(room->push("ask"));
+        asked.emplace(room->push("ask", Json::object(), generous));
         asked->then([this](const Result<Reply>& result) { answers.add(result); });
         question = peer->expect("ask");
     }

@@ -8,7 +8,7 @@
 namespace phx::test {
 namespace {
 
-constexpr int deadline_ms = 20'000;
+constexpr int deadline_ms = 60'000;
 
 } // namespace
 

@@ -22,7 +22,7 @@
 namespace phx::test {
 namespace {
 
-constexpr int deadline_ms = 20'000;
+constexpr int deadline_ms = 60'000;
 
 [[noreturn]] void give_up(const std::string& what) { throw std::runtime_error("scripted server: " + what); }
 
