@@ -98,7 +98,7 @@ void ServerMachine::State::finish_close(std::size_t ended_before) {
     for (std::size_t i = ended_before; i < ended.size(); ++i) untrack_all(*members.find(ended[i]));
 }
 
-std::size_t ServerMachine::State::disconnect(std::vector<SessionId> list, std::uint16_t code) {
+std::size_t ServerMachine::State::disconnect(const std::vector<SessionId>& list, std::uint16_t code) {
     const std::size_t ended_before = ended.size();
     for (const SessionId id : list) {
         tell_of_disconnect(*sessions.find(id));

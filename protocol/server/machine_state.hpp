@@ -278,7 +278,7 @@ struct ServerMachine::State {
     void close_all(std::uint16_t code);
     void end_all(Session&);
     /// Closes the sessions of the list that are open; how many.
-    std::size_t disconnect(std::vector<SessionId>, std::uint16_t code);
+    std::size_t disconnect(const std::vector<SessionId>&, std::uint16_t code);
     /// Of the built-in channel and the inbox too.
     ChannelTraits traits(const Membership&) const;
     Membership* find_join(Session&, std::uint64_t topic_hash, std::string_view topic);

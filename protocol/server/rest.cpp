@@ -11,7 +11,6 @@ namespace {
 using realtime::json_member;
 using realtime::json_string;
 using realtime::JsonElements;
-using realtime::JsonMembers;
 
 constexpr std::string_view blank = "can't be blank";
 constexpr std::string_view invalid = "is invalid";

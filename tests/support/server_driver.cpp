@@ -190,7 +190,7 @@ template <class T> void ServerDriver::log_one(const T& o) {
     } else if constexpr (std::is_same_v<T, act::DropPresence>) {
         lines_.push_back("drop " + std::string(o.key) + " " + std::string(o.id));
     } else if constexpr (std::is_same_v<T, server::RareOutput>) {
-        std::visit([this](const auto& rare) { log_one(rare); }, o);
+        std::visit([this](const auto& rare) { this->log_one(rare); }, o);
     } else if constexpr (std::is_same_v<T, act::RunEffect>) {
         lines_.push_back("effect " + std::string(o.name) + " " + std::string(o.json));
     }
