@@ -432,7 +432,7 @@ Result<void> Server::set_tls(const TlsCertificate& certificate) { return impl_->
 bool Server::drain(std::chrono::milliseconds spread, std::chrono::milliseconds timeout) {
     return impl_->drain(spread, timeout);
 }
-Result<void> Server::set_allowed_origins(std::vector<std::string> origins) {
+Result<void> Server::set_allowed_origins(const std::vector<std::string>& origins) {
     return impl_->set_allowed_origins(origins);
 }
 void Server::stop() { impl_->stop(); }
@@ -454,7 +454,7 @@ std::future<Result<Payload>> Server::request(ClientRequest request) {
     return future;
 }
 void Server::notify(ClientRequest request) { impl_->notify(std::move(request)); }
-void Server::disconnect(Route route, std::uint16_t code) { impl_->disconnect(route, code); }
+void Server::disconnect(const Route& route, std::uint16_t code) { impl_->disconnect(route, code); }
 
 std::vector<std::shared_ptr<const Connection>> Server::connections(const Route& route) const {
     return shell::concat(impl_->ask([&](const Machine& machine) { return machine.connections(route); }));
@@ -479,7 +479,7 @@ std::vector<TopicCount> Server::topics(std::string_view after, std::size_t limit
         impl_->ask([&](const Machine& machine) { return machine.topics(after, limit); }), limit);
 }
 Result<void> Server::set_tokens(const TokenOptions& tokens) { return impl_->set_tokens(tokens); }
-Result<void> Server::emit_change(Change change) { return impl_->emit_change(change); }
+Result<void> Server::emit_change(const Change& change) { return impl_->emit_change(change); }
 Stats Server::stats() const { return impl_->stats(); }
 
 } // namespace phx::server

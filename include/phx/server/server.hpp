@@ -210,7 +210,7 @@ public:
                std::chrono::milliseconds timeout = std::chrono::seconds(30));
     /// Options::allowed_origins of requests from now on; connections that are open stay. Errors:
     /// invalid_argument (no origin; then nothing has changed, or the server does not run).
-    Result<void> set_allowed_origins(std::vector<std::string>);
+    Result<void> set_allowed_origins(const std::vector<std::string>&);
     /// Closes every connection with 1012, waits for the clients' answers no longer than Timeouts::stop, and
     /// ends the thread. Idempotent.
     void stop();
@@ -239,7 +239,7 @@ public:
                   std::function<void(std::size_t count)> on_delivered = {});
     /// Closes the connections that the route names, of a topic its members; also at other servers of the
     /// broker.
-    void disconnect(Route, std::uint16_t code = 1001);
+    void disconnect(const Route&, std::uint16_t code = 1001);
 
     /// Asks a client of this server. `done` is called once, on the server's thread (on this one if the server
     /// does not run), with the answer or why there is none. Errors: rejected (the client says so, see
@@ -267,7 +267,7 @@ public:
     /// To the `postgres_changes` subscribers of `realtime:*`, whose filters and columns are as with a
     /// database; of this server. Errors: invalid_argument (no table, a row that is no JSON object). Ignored
     /// unless the server runs.
-    Result<void> emit_change(Change);
+    Result<void> emit_change(const Change&);
     Stats stats() const;
 
 private:
