@@ -281,6 +281,15 @@ HttpAnswer draining_refusal(Dialect dialect) {
     return answer;
 }
 
+HttpAnswer crowded_refusal(Crowded crowded, Dialect dialect) {
+    HttpAnswer answer =
+        crowded == Crowded::address
+            ? refusal({.http_status = 429, .body = "too many connections of your address"}, dialect)
+            : refusal({.http_status = 503, .body = "too many connections"}, dialect);
+    answer.extra_headers = "retry-after: 5\r\n"; // by then some have given up, or left
+    return answer;
+}
+
 HttpAnswer refusal(const phx::server::ConnectAnswer& refused, Dialect dialect) {
     const bool is_json = protocol::validate_json(refused.body).has_value();
     if (dialect == Dialect::supabase && !is_json) {

@@ -293,14 +293,19 @@ private:
 
     /// Round robin. On the thread of the first worker.
     void hand_over(AcceptedSocket accepted, std::string peer) {
+        auto entry = group_->limits->enter(peer);
+        if (!entry.place) {
+            if (const auto first = group_->workers.front().shard.lock()) first->count_refusal(entry.crowded);
+            return;
+        }
         const Worker& worker = group_->workers[next_worker_++ % group_->workers.size()];
-        const auto give = [shard = worker.shard](AcceptedSocket socket, std::string address) {
-            if (const auto alive = shard.lock()) alive->accept(std::move(socket), std::move(address));
+        auto give = [shard = worker.shard, socket = std::move(accepted), address = std::move(peer),
+                     place = *std::move(entry.place)]() mutable {
+            if (const auto alive = shard.lock())
+                alive->accept(std::move(socket), std::move(address), std::move(place));
         };
-        if (worker.loop->on_loop_thread()) return give(std::move(accepted), std::move(peer));
-        worker.loop->post([give, socket = std::move(accepted), address = std::move(peer)]() mutable {
-            give(std::move(socket), std::move(address));
-        });
+        if (worker.loop->on_loop_thread()) return give();
+        worker.loop->post(std::move(give));
     }
 
     const Options options_;
@@ -309,8 +314,8 @@ private:
     mutable std::mutex mutex_;   // of what follows: members are called from any thread
     State state_ = State::new_;
     shell::Application application_;
-    const std::shared_ptr<ShardGroup> group_ = std::make_shared<ShardGroup>(); // see there
-    std::size_t next_worker_ = 0;                                              // of the first worker's thread
+    const std::shared_ptr<ShardGroup> group_ = std::make_shared<ShardGroup>(options_); // see there
+    std::size_t next_worker_ = 0; // of the first worker's thread
 };
 
 Server::Server(Options options) : impl_(std::make_unique<Impl>(std::move(options))) {}

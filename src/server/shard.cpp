@@ -70,10 +70,11 @@ Patterns add_patterns(ServerMachine& machine, Patterns patterns) {
 } // namespace
 
 Shard::Shard(LoopCore& loop, const phx::server::Options& options, Application application,
-             std::shared_ptr<const TokenSlot> tokens, std::shared_ptr<Counters> counters)
-    : loop_(loop), options_(options), tokens_(std::move(tokens)), counters_(std::move(counters)),
-      config_(machine_config(loop, options, std::move(application.server))), machine_(config_),
-      patterns_(add_patterns(machine_, std::move(application.patterns))),
+             std::shared_ptr<const TokenSlot> tokens, std::shared_ptr<ConnectionLimits> limits,
+             std::shared_ptr<Counters> counters)
+    : loop_(loop), options_(options), tokens_(std::move(tokens)), limits_(std::move(limits)),
+      counters_(std::move(counters)), config_(machine_config(loop, options, std::move(application.server))),
+      machine_(config_), patterns_(add_patterns(machine_, std::move(application.patterns))),
       effects_(std::move(application.effects)),
       broker_(options.broker ? options.broker : phx::server::make_local_broker()),
       broker_port_(*broker_, config_.node, machine_,
@@ -93,8 +94,8 @@ Shard::~Shard() { assert(connections_.empty()); }
 
 // ---- connections
 
-Connection& Shard::add_connection(std::string peer) {
-    auto connection = std::make_unique<Connection>(*this, std::move(peer));
+Connection& Shard::add_connection(std::string peer, ConnectionLimits::Place place) {
+    auto connection = std::make_unique<Connection>(*this, std::move(peer), std::move(place));
     connection->position = connections_.size();
     connections_.push_back(std::move(connection));
     return *connections_.back();
@@ -110,15 +111,15 @@ void Shard::listen(ListeningSocket socket, Function<void(AcceptedSocket, std::st
     acceptor_.emplace(loop_.uv(), std::move(socket), std::move(accepted));
 }
 
-void Shard::accept(AcceptedSocket socket, std::string peer) {
+void Shard::accept(AcceptedSocket socket, std::string peer, ConnectionLimits::Place place) {
     if (stop_deadline_) return;
-    Connection& connection = add_connection(std::move(peer));
+    Connection& connection = add_connection(std::move(peer), std::move(place));
     if (tls_) connection.secure(tls_);
     if (!connection.adopt(vhost_, socket.release())) connections_.pop_back();
 }
 
 void Shard::accept(std::unique_ptr<VirtualStream> stream, std::string peer) {
-    add_connection(std::move(peer)).adopt(std::move(stream));
+    add_connection(std::move(peer), {}).adopt(std::move(stream));
 }
 
 void Shard::remove(Connection& connection) {

@@ -18,7 +18,8 @@ void ShardGroup::start_worker(const phx::server::Options& options, const Applica
     std::exception_ptr thrown;
     worker.loop->call([&] {
         try {
-            auto shard = std::make_shared<Shard>(*worker.loop, options, application, tokens, worker.counters);
+            auto shard =
+                std::make_shared<Shard>(*worker.loop, options, application, tokens, limits, worker.counters);
             shard->open_sockets();
             worker.loop->add_member(shard);
             worker.shard = shard;

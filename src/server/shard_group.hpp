@@ -2,6 +2,7 @@
 
 #include "phx/server/server.hpp"
 #include "src/loop/loop_core.hpp"
+#include "src/server/connection_limits.hpp"
 #include "src/server/counters.hpp"
 
 #include <chrono>
@@ -39,7 +40,12 @@ struct Worker {
 /// The threads of one server. Once they serve it does not change, so that any thread may use it.
 class ShardGroup : public std::enable_shared_from_this<ShardGroup> {
 public:
+    explicit ShardGroup(const phx::server::Options& options)
+        : limits(std::make_shared<ConnectionLimits>(options.max_connections,
+                                                    options.max_connections_per_address)) {}
+
     std::vector<Worker> workers = {};
+    const std::shared_ptr<ConnectionLimits> limits;
 
     /// One more. Throws std::system_error.
     void start_worker(const phx::server::Options&, const Application&, const std::shared_ptr<TokenSlot>&);

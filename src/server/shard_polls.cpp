@@ -7,7 +7,7 @@
 #include <string>
 #include <utility>
 
-// Long poll. HTTP always says 200, as Phoenix: the status is in the JSON.
+// Long poll. HTTP says 200, as Phoenix: the status is in the JSON.
 namespace phx::shell {
 namespace {
 
@@ -51,9 +51,15 @@ HttpAnswer Shard::open_poll(const ConnectAttempt& wanted, const HttpExchange& ex
     if (group_) return status_answer(PollStatus::forbidden);
     if (stop_deadline_ || is_draining() || polling_.size() >= max_polling_clients)
         return status_answer(PollStatus::too_many);
+    auto entry = limits_->enter(exchange.peer());
+    const Crowded crowded = entry.crowded;
+    if (crowded != Crowded::no) {
+        report_refusal(crowded, exchange.peer());
+        return crowded_refusal(crowded, phx::server::Dialect::phoenix); // phoenix.js tries again
+    }
     phx::server::ConnectAnswer judged = judge(wanted, exchange.peer());
     if (judged.http_status != 0) return status_answer(PollStatus::forbidden);
-    auto client = std::make_shared<PollingClient>(*this, make_token(loop_));
+    auto client = std::make_shared<PollingClient>(*this, make_token(loop_), *std::move(entry.place));
     polling_.emplace(client->token(), client);
     open_session(*client, wanted, exchange.peer(), std::move(judged));
     return client->welcome();

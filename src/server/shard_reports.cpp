@@ -26,6 +26,22 @@ void Shard::report_tls_failure(const Connection& connection, std::string_view re
                .error);
 }
 
+void Shard::count_refusal(Crowded crowded) {
+    auto& counter =
+        crowded == Crowded::address ? counters_->refused_for_address : counters_->refused_for_server;
+    counter.fetch_add(1, std::memory_order_relaxed);
+}
+
+void Shard::report_refusal(Crowded crowded, const std::string& peer) {
+    count_refusal(crowded);
+    const std::string limit = crowded == Crowded::address ? "max_connections_per_address" : "max_connections";
+    report(nullptr, fail(Errc::buffer_full,
+                         "a connect from " + peer + " is refused: as many are connected as " + limit +
+                             " allows; see Options::" + limit,
+                         Origin::peer)
+                        .error);
+}
+
 void Shard::count_slow_consumer(const Transport& transport, std::size_t pending_bytes) {
     counters_->slow_consumers.fetch_add(1, std::memory_order_relaxed);
     report(&transport, fail(Errc::buffer_full,

@@ -110,6 +110,16 @@ TEST(ServerProgramConfig, IsWhatTheServerDoes) {
     EXPECT_EQ(request(port, "GET /socket/websocket HTTP/1.1").status, 404);
 }
 
+TEST(ServerProgramConfig, LimitsConnections) {
+    Process program(server_command({"--listen", "127.0.0.1:0", "--insecure-no-auth"}),
+                    {{"PHX_SERVER_LIMITS_MAX_CONNECTIONS_PER_ADDRESS", "1"}});
+    const std::uint16_t port = ready_port(program);
+    WsClient client(port);
+    TcpClient refused(port);
+    refused.send(upgrade_head("/socket/websocket"));
+    EXPECT_THAT(refused.receive(), testing::StartsWith("HTTP/1.1 429 "));
+}
+
 // ---- the example that is shipped
 
 json example() {

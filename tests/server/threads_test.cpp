@@ -206,5 +206,20 @@ TEST_F(Threads, RefuseLongPolls) {
     EXPECT_EQ(answer["status"], 403);
 }
 
+TEST_F(Threads, ShareTheLimitsOfConnections) {
+    server::Options limited = options();
+    limited.max_connections = 4;
+    TestServer several(limited);
+    std::array<WsClient, 4> clients{WsClient(several.port()), WsClient(several.port()),
+                                    WsClient(several.port()), WsClient(several.port())};
+    for (int i = 0; i < 3; ++i) {
+        TcpClient refused(several.port());
+        refused.send(upgrade_head("/socket/websocket"));
+        EXPECT_TRUE(refused.receive().starts_with("HTTP/1.1 503 "));
+    }
+    for (WsClient& client : clients) EXPECT_TRUE(is_served(client));
+    EXPECT_EQ(several->stats().refused_for_server, 3u);
+}
+
 } // namespace
 } // namespace phx::test

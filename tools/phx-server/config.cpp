@@ -58,6 +58,13 @@ const std::vector<Field<Config>>& FieldsOf<Config>::all() {
         field<Config>(
             "echo", [](auto& c) -> auto& { return c.echo; }, "Serve the echo channel on all other topics"),
         field<Config>(
+            "limits.max_connections", [](auto& c) -> auto& { return c.options.max_connections; },
+            "Open ones in all; more are refused with 503; 0: no limit"),
+        field<Config>(
+            "limits.max_connections_per_address",
+            [](auto& c) -> auto& { return c.options.max_connections_per_address; },
+            "Likewise, with 429; 0, also behind a proxy, whose address all have: no limit"),
+        field<Config>(
             "limits.max_channels_per_connection",
             [](auto& c) -> auto& { return c.options.max_channels_per_connection; }, "More joins are refused"),
         field<Config>(
