@@ -192,7 +192,9 @@ void Connection::answer(const HttpRequest& request, std::string_view head) {
 
 void Connection::start_service(const HttpRequest& request, std::string_view head, ServiceRequest service) {
     using protocol::BodyFraming;
-    exchange_ = std::make_shared<HttpExchange>(*this, std::string(head), peer_);
+    exchange_ = std::make_shared<HttpExchange>(
+        std::string(head), std::string(), peer_,
+        [this](const HttpAnswer& http_answer) { answer_exchange(http_answer); }); // closed before us
     service_ = std::move(service);
     if (request.chunked && !protocol::equals_ignoring_case(request.header("transfer-encoding"), "chunked"))
         return answer_exchange(HttpAnswer::error(501, "only chunked is known of transfer codings"));

@@ -146,7 +146,9 @@ private:
     }
     void serve_poll(const ConnectAttempt&, const std::shared_ptr<HttpExchange>&);
     HttpAnswer open_poll(const ConnectAttempt&, const HttpExchange&);
-    std::shared_ptr<PollingClient> find_poll(const HttpRequest&) const;
+    /// To the shard that has the session.
+    void forward_poll(const Worker& owner, const std::shared_ptr<HttpExchange>&);
+    void take_forwarded_poll(const std::shared_ptr<HttpExchange>&);
 
     struct Later {
         enum class What : std::uint8_t { activity, closed } what;

@@ -68,10 +68,15 @@ phx::server::Stats ShardGroup::stats() const noexcept {
     return stats;
 }
 
-const Worker& ShardGroup::worker_of(std::string_view connection_id) const noexcept {
+const Worker* ShardGroup::find_worker(std::string_view id) const noexcept {
     for (const Worker& worker : workers)
-        if (connection_id.substr(0, connection_id.find('.')) == worker.node) return worker;
-    return workers.front();
+        if (id.substr(0, id.find('.')) == worker.node) return &worker;
+    return nullptr;
+}
+
+const Worker& ShardGroup::worker_of(std::string_view connection_id) const noexcept {
+    const Worker* const found = find_worker(connection_id);
+    return found ? *found : workers.front();
 }
 
 std::vector<phx::server::TopicCount> merge_topics(std::vector<std::vector<phx::server::TopicCount>> lists,

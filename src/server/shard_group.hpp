@@ -56,7 +56,9 @@ public:
     bool on_a_loop_thread() const noexcept;
 
     phx::server::Stats stats() const noexcept;
-    /// Whose connection has this id; the first one if nobody's.
+    /// Whose connection has this id, or whose session of long poll this token; null if nobody's.
+    const Worker* find_worker(std::string_view id) const noexcept;
+    /// Likewise; the first one if nobody's.
     const Worker& worker_of(std::string_view connection_id) const noexcept;
 
     /// `question(shard, index)` on the thread of each, later; then `done(shard, answers)` on that of `home`.

@@ -58,6 +58,9 @@ const std::vector<Field<Config>>& FieldsOf<Config>::all() {
         field<Config>(
             "echo", [](auto& c) -> auto& { return c.echo; }, "Serve the echo channel on all other topics"),
         field<Config>(
+            "threads", [](auto& c) -> auto& { return c.options.threads; },
+            "Each serves a share of the connections; at most 256"),
+        field<Config>(
             "limits.max_connections", [](auto& c) -> auto& { return c.options.max_connections; },
             "Open ones in all; more are refused with 503; 0: no limit"),
         field<Config>(
@@ -231,7 +234,10 @@ void check_endpoints(const std::vector<server::Endpoint>& endpoints, Faults& fau
 }
 
 void check_config(const Config& config, Faults& faults) {
+    constexpr std::size_t max_threads = 256; // more are a mistake, and as many loops
     check_endpoints(config.options.endpoints, faults);
+    if (config.options.threads > max_threads)
+        faults.add("threads", "expected a whole number from 1 to " + std::to_string(max_threads));
     if (config.tls.cert_file.empty() && !config.tls.key_file.empty())
         faults.add("tls.key_file", "it is of no use without tls.cert_file; give both");
 }

@@ -109,8 +109,7 @@ struct Options {
     bool status_page = false;
     /// Each serves a share of the connections. With more than one, handlers, effects, `authorize` and the
     /// error handlers are called on all of them, at the same time; rates, history and limits count for each
-    /// thread by itself, but for those of connections; and long poll is refused with the status 403, for a
-    /// client's next request may come to another thread (phoenix.js then stays with WebSockets).
+    /// thread by itself, but for those of connections.
     std::size_t threads = 1;
     bool realtime = true;              ///< serve `realtime:*` with Supabase's semantics
     std::vector<Policy> policies = {}; ///< without any, private `realtime:*` channels are closed
