@@ -229,6 +229,7 @@ std::optional<FoundService> find_service(std::string_view path) {
         Known{"/api/connections", Service::connections, false},
         Known{"/api/topics", Service::topics, false},
         Known{"/api/disconnect", Service::disconnect, true},
+        Known{"/api/changes", Service::changes, true},
     };
     for (const Known& one : known) {
         if (path == one.path) return FoundService{ServiceRequest{one.service}, one.is_post};

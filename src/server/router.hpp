@@ -37,6 +37,7 @@ enum class Service : std::uint8_t {
     connections,
     topics,
     disconnect,
+    changes,
     long_poll,
 };
 

@@ -135,6 +135,7 @@ private:
     // These ask all shards of the server.
     void serve_send(const std::shared_ptr<HttpExchange>&);
     void serve_disconnect(const std::shared_ptr<HttpExchange>&);
+    void serve_changes(const std::shared_ptr<HttpExchange>&);
     void serve_connections(const std::shared_ptr<HttpExchange>&);
     void serve_topics(const std::shared_ptr<HttpExchange>&);
     /// As ShardGroup::gather(), of a single shard at once.
