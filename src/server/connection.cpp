@@ -20,8 +20,9 @@ constexpr std::size_t max_waiting_bytes = 64u << 10;
 
 } // namespace
 
-Connection::Connection(Shard& shard, std::string peer)
-    : ServerStream(shard.loop(), shard.buffers()), shard_(shard), peer_(std::move(peer)) {
+Connection::Connection(Shard& shard, std::string peer, ConnectionLimits::Place place)
+    : ServerStream(shard.loop(), shard.buffers()), shard_(shard), peer_(std::move(peer)),
+      place_(std::move(place)) {
     last_receive_ = shard.loop().now();
     shard.set_deadline(*this, DeadlineKind::request);
 }
@@ -191,7 +192,9 @@ void Connection::answer(const HttpRequest& request, std::string_view head) {
 
 void Connection::start_service(const HttpRequest& request, std::string_view head, ServiceRequest service) {
     using protocol::BodyFraming;
-    exchange_ = std::make_shared<HttpExchange>(*this, std::string(head), peer_);
+    exchange_ = std::make_shared<HttpExchange>(
+        std::string(head), std::string(), peer_,
+        [this](const HttpAnswer& http_answer) { answer_exchange(http_answer); }); // closed before us
     service_ = std::move(service);
     if (request.chunked && !protocol::equals_ignoring_case(request.header("transfer-encoding"), "chunked"))
         return answer_exchange(HttpAnswer::error(501, "only chunked is known of transfer codings"));
@@ -227,6 +230,7 @@ void Connection::answer_exchange(const HttpAnswer& wanted) {
 }
 
 void Connection::respond(const HttpAnswer& http_answer, BodyPart part, AfterAnswer after) {
+    if (place_.claim() != Crowded::no) after = AfterAnswer::close; // others wait for the place
     append_http_answer(output(), http_answer, part, after);
     output_changed();
     if (after == AfterAnswer::close) {
@@ -239,6 +243,11 @@ void Connection::respond(const HttpAnswer& http_answer, BodyPart part, AfterAnsw
 void Connection::upgrade(UpgradeRequest request) {
     if (shard_.is_draining())
         return respond(draining_refusal(request.endpoint->dialect), BodyPart::send, AfterAnswer::close);
+    if (const Crowded crowded = place_.claim(); crowded != Crowded::no) {
+        shard_.report_refusal(crowded, peer_);
+        return respond(crowded_refusal(crowded, request.endpoint->dialect), BodyPart::send,
+                       AfterAnswer::close);
+    }
     phx::server::ConnectAnswer judged = shard_.judge(request, peer_);
     if (judged.http_status != 0) {
         return respond(refusal(judged, request.endpoint->dialect), BodyPart::send, AfterAnswer::close);

@@ -6,6 +6,7 @@
 #include "protocol/wire/http_response.hpp"
 #include "protocol/wire/websocket_parser.hpp"
 #include "src/lws/server_stream.hpp"
+#include "src/server/connection_limits.hpp"
 #include "src/server/deadlines.hpp"
 #include "src/server/http_exchange.hpp"
 #include "src/server/router.hpp"
@@ -43,7 +44,7 @@ public:
                    ///< connection
     };
 
-    Connection(Shard&, std::string peer);
+    Connection(Shard&, std::string peer, ConnectionLimits::Place);
     ~Connection() override;
 
     // ---- of an open WebSocket
@@ -95,6 +96,7 @@ private:
     bool is_taking_ = false;                 // the one that runs goes on with what waits
     std::optional<protocol::WebSocketParser> parser_;
     std::string peer_;
+    ConnectionLimits::Place place_;
     protocol::TimePoint last_receive_{};
 };
 

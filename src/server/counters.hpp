@@ -18,6 +18,8 @@ struct Counters {
     std::atomic<std::uint64_t> frames_dropped{0};
     std::atomic<std::uint64_t> slow_consumers{0};
     std::atomic<std::uint64_t> late_responses{0};
+    std::atomic<std::uint64_t> refused_for_server{0};
+    std::atomic<std::uint64_t> refused_for_address{0};
 
     void add_to(phx::server::Stats& stats) const noexcept {
         const auto relaxed = std::memory_order_relaxed;
@@ -29,6 +31,8 @@ struct Counters {
         stats.frames_dropped += frames_dropped.load(relaxed);
         stats.slow_consumers += slow_consumers.load(relaxed);
         stats.late_responses += late_responses.load(relaxed);
+        stats.refused_for_server += refused_for_server.load(relaxed);
+        stats.refused_for_address += refused_for_address.load(relaxed);
     }
 };
 

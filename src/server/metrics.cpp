@@ -3,6 +3,7 @@
 #include "phx/version.hpp"
 
 #include <cstdint>
+#include <string>
 #include <string_view>
 
 namespace phx::shell {
@@ -31,6 +32,11 @@ std::string metrics_text(const phx::server::Stats& stats) {
            stats.frames_dropped);
     append(out, "slow_consumers_total", "counter", "Clients that were closed because they read too slowly.",
            stats.slow_consumers);
+    out += "# HELP phx_connections_refused_total Connections beyond max_connections (server) or "
+           "max_connections_per_address (address).\n# TYPE phx_connections_refused_total counter\n"
+           "phx_connections_refused_total{reason=\"server\"} " +
+           std::to_string(stats.refused_for_server) + "\nphx_connections_refused_total{reason=\"address\"} " +
+           std::to_string(stats.refused_for_address) + '\n';
     return out;
 }
 

@@ -9,9 +9,9 @@ namespace phx::shell {
 using protocol::server::poll_answer;
 using protocol::server::PollStatus;
 
-PollingClient::PollingClient(Shard& shard, std::string token)
-    : shard_(shard), token_(std::move(token)), queue_(token_, shard.options().max_pending_bytes),
-      last_receive_(shard.loop().now()) {
+PollingClient::PollingClient(Shard& shard, std::string token, ConnectionLimits::Place place)
+    : shard_(shard), token_(std::move(token)), place_(std::move(place)),
+      queue_(token_, shard.options().max_pending_bytes), last_receive_(shard.loop().now()) {
     shard_.set_deadline(*this, DeadlineKind::poll);
 }
 

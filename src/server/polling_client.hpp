@@ -2,6 +2,7 @@
 
 #include "protocol/server/long_poll.hpp"
 #include "src/loop/loop_core.hpp"
+#include "src/server/connection_limits.hpp"
 #include "src/server/deadlines.hpp"
 #include "src/server/http_exchange.hpp"
 #include "src/server/transport.hpp"
@@ -19,7 +20,7 @@ class Shard;
 /// within one loop turn is one answer. Loop thread only; the shard owns it.
 class PollingClient final : public Transport, public Deadline, public Flushable {
 public:
-    PollingClient(Shard&, std::string token);
+    PollingClient(Shard&, std::string token, ConnectionLimits::Place);
 
     const std::string& token() const noexcept { return token_; }
     /// What a new session is told: 410 and its token.
@@ -44,6 +45,7 @@ private:
 
     Shard& shard_;
     const std::string token_;
+    const ConnectionLimits::Place place_;
     protocol::server::LongPollQueue queue_;
     std::shared_ptr<HttpExchange> poll_; // the one that is open
     protocol::TimePoint last_receive_;

@@ -229,6 +229,7 @@ std::optional<FoundService> find_service(std::string_view path) {
         Known{"/api/connections", Service::connections, false},
         Known{"/api/topics", Service::topics, false},
         Known{"/api/disconnect", Service::disconnect, true},
+        Known{"/api/changes", Service::changes, true},
     };
     for (const Known& one : known) {
         if (path == one.path) return FoundService{ServiceRequest{one.service}, one.is_post};
@@ -278,6 +279,15 @@ HttpAnswer draining_refusal(Dialect dialect) {
     HttpAnswer answer = refusal({.http_status = 503, .body = "server draining"}, dialect);
     answer.extra_headers =
         "retry-after: 1\r\n"; // whoever is behind the load balancer then is not this server
+    return answer;
+}
+
+HttpAnswer crowded_refusal(Crowded crowded, Dialect dialect) {
+    HttpAnswer answer =
+        crowded == Crowded::address
+            ? refusal({.http_status = 429, .body = "too many connections of your address"}, dialect)
+            : refusal({.http_status = 503, .body = "too many connections"}, dialect);
+    answer.extra_headers = "retry-after: 5\r\n"; // by then some have given up, or left
     return answer;
 }
 

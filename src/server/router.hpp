@@ -1,6 +1,7 @@
 #pragma once
 
 #include "phx/server/server.hpp"
+#include "src/server/connection_limits.hpp"
 #include "src/server/http_answer.hpp"
 #include "src/server/http_request.hpp"
 
@@ -36,6 +37,7 @@ enum class Service : std::uint8_t {
     connections,
     topics,
     disconnect,
+    changes,
     long_poll,
 };
 
@@ -64,6 +66,9 @@ std::string cors_headers(const HttpRequest&, const phx::server::Options&);
 
 /// How an upgrade is answered while the server drains.
 HttpAnswer draining_refusal(phx::server::Dialect);
+
+/// How an upgrade is answered for which there is no room.
+HttpAnswer crowded_refusal(Crowded, phx::server::Dialect);
 
 /// How a client that `authorize` refused is answered, in the manner of the endpoint's dialect.
 HttpAnswer refusal(const phx::server::ConnectAnswer&, phx::server::Dialect);

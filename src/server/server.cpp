@@ -4,22 +4,21 @@
 #include "protocol/server/server_machine.hpp"
 #include "src/loop/loop_core.hpp"
 #include "src/loop/random.hpp"
-#include "src/server/origin.hpp"
+#include "src/server/options_check.hpp"
 #include "src/server/prepared_handlers.hpp"
 #include "src/server/shard.hpp"
 #include "src/server/shard_group.hpp"
 #include "src/server/status_channel.hpp"
+#include "src/server/status_topics.hpp"
 #include "src/server/token_slot.hpp"
 
 #include <algorithm>
 #include <array>
-#include <exception>
 #include <future>
 #include <mutex>
 #include <numeric>
 #include <stdexcept>
 #include <system_error>
-#include <thread>
 #include <utility>
 #include <vector>
 
@@ -32,36 +31,6 @@ using shell::Shard;
 using shell::ShardGroup;
 using shell::Worker;
 using Machine = protocol::server::ServerMachine;
-
-namespace {
-
-Result<void> check_origins(const std::vector<std::string>& origins) {
-    for (const std::string& origin : origins) {
-        if (!shell::is_origin_pattern(origin))
-            return fail(Errc::invalid_argument,
-                        "allowed_origins: \"" + origin +
-                            "\" is no origin; give SCHEME://HOST[:PORT], https://*.HOST or *");
-    }
-    return {};
-}
-
-Result<shell::TlsContext> make_tls(const TlsCertificate& certificate) {
-    return shell::make_server_tls_context(certificate.cert_file, certificate.key_file,
-                                          certificate.min_version);
-}
-
-} // namespace
-
-Result<void> check(const Options& options) {
-    if (auto checked = check_origins(options.allowed_origins); !checked) return checked;
-    if (options.tokens) {
-        const auto verifier = TokenVerifier::make(options.tokens->keys, options.tokens->rules);
-        if (!verifier) return Failure{verifier.error()};
-    }
-    if (!options.tls) return {};
-    if (const auto context = make_tls(*options.tls); !context) return Failure{context.error()};
-    return {};
-}
 
 class Server::Impl {
 public:
@@ -93,7 +62,7 @@ public:
         std::lock_guard lock(mutex_);
         if (state_ != State::new_)
             return fail(Errc::invalid_argument, "start(): a server starts once, make another");
-        if (const auto checked = check_origins(options_.allowed_origins); !checked)
+        if (const auto checked = shell::check_origins(options_.allowed_origins); !checked)
             return Failure{checked.error()};
         // Tokens that set_tokens() was given already are newer.
         if (options_.tokens && !tokens_->get())
@@ -102,7 +71,7 @@ public:
                                                                 : ListeningSocket::Reach::loopback_only;
         shell::TlsContext tls;
         if (options_.tls) {
-            auto context = make_tls(*options_.tls);
+            auto context = shell::make_tls(*options_.tls);
             if (!context) return Failure{context.error()};
             tls = *std::move(context);
         }
@@ -114,7 +83,7 @@ public:
             start_workers();
         } catch (const std::system_error& error) {
             state_ = State::stopped;
-            end_workers();
+            group_->stop();
             return fail(Errc::system_failure, std::string("the server cannot start: ") + error.what());
         }
         state_ = State::running;
@@ -123,7 +92,7 @@ public:
     }
 
     Result<void> set_tls(const TlsCertificate& certificate) {
-        auto context = make_tls(certificate);
+        auto context = shell::make_tls(certificate);
         if (!context) return Failure{context.error()};
         const bool is_posted =
             options_.tls && post_all([tls = *std::move(context)](Shard& shard) { shard.set_tls(tls); });
@@ -133,7 +102,7 @@ public:
     }
 
     Result<void> set_allowed_origins(const std::vector<std::string>& origins) {
-        if (auto checked = check_origins(origins); !checked) return checked;
+        if (auto checked = shell::check_origins(origins); !checked) return checked;
         if (!post_all([origins](Shard& shard) { shard.set_allowed_origins(origins); }))
             return fail(Errc::invalid_argument, "set_allowed_origins(): the server does not run");
         return {};
@@ -146,16 +115,17 @@ public:
             const State was = std::exchange(state_, State::stopped);
             if (was != State::running) return;
         }
-        end_workers();
+        group_->stop();
     }
 
     /// By one shard; the broker tells the others.
     void broadcast(std::string topic, std::string event, Payload payload) {
         const auto group = running_group();
         if (!group) return;
-        post(group->workers.front(),
-             [topic = std::move(topic), event = std::move(event),
-              payload = std::move(payload)](Shard& shard) { shard.broadcast(topic, event, payload); });
+        group->workers.front().post(
+            [topic = std::move(topic), event = std::move(event), payload = std::move(payload)](Shard& shard) {
+                shard.broadcast(topic, event, payload);
+            });
     }
 
     Result<void> emit_change(const Change& change) {
@@ -189,8 +159,8 @@ public:
         const auto group = running_group();
         if (!group) return;
         for (std::size_t i = 0; i < group->workers.size(); ++i)
-            post(group->workers[i],
-                 [route, code, i](Shard& shard) { shard.disconnect(route, code, reach_of(i)); });
+            group->workers[i].post(
+                [route, code, i](Shard& shard) { shard.disconnect(route, code, reach_of(i)); });
     }
 
     void request(ClientRequest wanted, std::function<void(const Result<Payload>&)> done) {
@@ -210,30 +180,16 @@ public:
         const auto group = running_group();
         if (!group) return;
         const Worker& worker = group->worker_of(wanted.connection_id);
-        post(worker, [wanted = std::move(wanted)](Shard& shard) { shard.notify(wanted); });
+        worker.post([wanted = std::move(wanted)](Shard& shard) { shard.notify(wanted); });
     }
 
     /// Of all at the same time.
     bool drain(std::chrono::milliseconds spread, std::chrono::milliseconds timeout) {
         const auto group = running_group();
         if (!group) return true;
-        if (on_a_loop_thread(*group))
+        if (group->on_a_loop_thread())
             throw std::logic_error("drain(): not inside a handler, which would wait for itself");
-        std::vector<std::future<bool>> ends;
-        for (const Worker& worker : group->workers) {
-            const auto done = std::make_shared<std::promise<bool>>();
-            auto end = done->get_future();
-            const bool is_posted = worker.loop->post([shard = worker.shard, spread, timeout, done] {
-                const auto finish = [done](bool is_in_order) { done->set_value(is_in_order); };
-                const auto alive = shard.lock();
-                if (!alive) return finish(true);
-                alive->drain(spread, timeout, finish);
-            });
-            if (is_posted) ends.push_back(std::move(end));
-        }
-        bool is_in_order = true;
-        for (auto& end : ends) is_in_order = end.get() && is_in_order;
-        return is_in_order;
+        return group->drain(spread, timeout);
     }
 
     /// `question(machine)` of each shard, on its thread; of none unless the server runs.
@@ -241,7 +197,7 @@ public:
         std::vector<decltype(question(std::declval<const Machine&>()))> answers;
         const auto group = running_group();
         if (!group) return answers;
-        if (group->workers.size() > 1 && on_a_loop_thread(*group))
+        if (group->workers.size() > 1 && group->on_a_loop_thread())
             throw std::logic_error("look-ups: not inside a handler of a server with several threads, whose "
                                    "handlers would wait for each other");
         for (const Worker& worker : group->workers) {
@@ -268,11 +224,12 @@ private:
     /// Before the patterns of the user, which it goes ahead of.
     void add_status_channel() {
         const bool asks = options_.authorize || tokens_->get();
-        const auto report = [this, start = std::chrono::steady_clock::now()] {
+        const auto report = [this, topics = std::make_shared<shell::StatusTopics>(),
+                             start = std::chrono::steady_clock::now()] {
             using std::chrono::duration_cast;
             shell::StatusReport now;
             now.stats = group_->stats();
-            now.topics = status_topics();
+            now.topics = topics->read(*group_);
             now.uptime = duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - start);
             return now;
         };
@@ -282,31 +239,9 @@ private:
                             shell::status_channel(asks ? options_.service_role : "", report)));
     }
 
-    /// Of several threads those that the last call asked for: inside a handler nobody waits for the others.
-    std::vector<TopicCount> status_topics() {
-        constexpr std::size_t most = 1000;
-        if (group_->workers.size() == 1) {
-            const auto shard = group_->workers.front().shard.lock();
-            return shard ? shard->machine().topics({}, most) : std::vector<TopicCount>{};
-        }
-        group_->gather<std::vector<TopicCount>>(
-            0, [](Shard& shard, std::size_t) { return shard.machine().topics({}, most); },
-            [last = status_topics_](Shard&, std::vector<std::vector<TopicCount>> lists) {
-                std::lock_guard lock(last->mutex);
-                last->topics = shell::merge_topics(std::move(lists), most);
-            });
-        std::lock_guard lock(status_topics_->mutex);
-        return status_topics_->topics;
-    }
-
     /// The first shard tells the other servers, once.
     static protocol::server::Reach reach_of(std::size_t index) noexcept {
         return index == 0 ? protocol::server::Reach::other_servers : protocol::server::Reach::here;
-    }
-
-    static bool on_a_loop_thread(const ShardGroup& group) noexcept {
-        return std::any_of(group.workers.begin(), group.workers.end(),
-                           [](const Worker& worker) { return worker.loop->on_loop_thread(); });
     }
 
     /// Null unless the server runs. Not held while somebody waits for a loop, whose handlers come here too.
@@ -315,18 +250,11 @@ private:
         return state_ == State::running ? group_ : nullptr;
     }
 
-    /// Later also inside a handler, whose views a call would end.
-    template <class Task> static void post(const Worker& worker, Task task) {
-        worker.loop->post([shard = worker.shard, task = std::move(task)] {
-            if (const auto alive = shard.lock()) task(*alive);
-        });
-    }
-
-    /// The same to each. False unless the server runs.
+    /// To each worker. False unless the server runs.
     template <class Task> bool post_all(const Task& task) const {
         const auto group = running_group();
         if (!group) return false;
-        for (const Worker& worker : group->workers) post(worker, task);
+        for (const Worker& worker : group->workers) worker.post(task);
         return true;
     }
 
@@ -341,27 +269,8 @@ private:
         std::array<std::uint64_t, 1> name{};
         shell::fill_random(std::span(name));
         application_.server = std::to_string(name[0]);
-        while (group_->workers.size() < std::max<std::size_t>(options_.threads, 1)) start_worker();
-    }
-
-    /// Throws std::system_error.
-    void start_worker() {
-        Worker& worker = group_->workers.emplace_back();
-        worker.loop = LoopCore::start({});
-        std::exception_ptr thrown;
-        worker.loop->call([&] {
-            try {
-                auto shard =
-                    std::make_shared<Shard>(*worker.loop, options_, application_, tokens_, worker.counters);
-                shard->open_sockets();
-                worker.loop->add_member(shard);
-                worker.shard = shard;
-                worker.node = shard->node();
-            } catch (const std::system_error&) { // out of memory or descriptors
-                thrown = std::current_exception();
-            }
-        });
-        if (thrown) std::rethrow_exception(thrown);
+        while (group_->workers.size() < std::max<std::size_t>(options_.threads, 1))
+            group_->start_worker(options_, application_, tokens_);
     }
 
     void serve(ListeningSocket socket, const shell::TlsContext& tls) {
@@ -382,25 +291,21 @@ private:
         });
     }
 
-    void end_workers() {
-        std::vector<std::thread> ending; // each may wait for its clients
-        const std::vector<Worker>& workers = group_->workers;
-        for (std::size_t i = 1; i < workers.size(); ++i)
-            if (workers[i].loop) ending.emplace_back([loop = workers[i].loop] { loop->shut_down(); });
-        if (!workers.empty() && workers.front().loop) workers.front().loop->shut_down();
-        for (std::thread& thread : ending) thread.join();
-    }
-
     /// Round robin. On the thread of the first worker.
     void hand_over(AcceptedSocket accepted, std::string peer) {
+        auto entry = group_->limits->enter(peer);
+        if (!entry.place) {
+            if (const auto first = group_->workers.front().shard.lock()) first->count_refusal(entry.crowded);
+            return;
+        }
         const Worker& worker = group_->workers[next_worker_++ % group_->workers.size()];
-        const auto give = [shard = worker.shard](AcceptedSocket socket, std::string address) {
-            if (const auto alive = shard.lock()) alive->accept(std::move(socket), std::move(address));
+        auto give = [shard = worker.shard, socket = std::move(accepted), address = std::move(peer),
+                     place = *std::move(entry.place)]() mutable {
+            if (const auto alive = shard.lock())
+                alive->accept(std::move(socket), std::move(address), std::move(place));
         };
-        if (worker.loop->on_loop_thread()) return give(std::move(accepted), std::move(peer));
-        worker.loop->post([give, socket = std::move(accepted), address = std::move(peer)]() mutable {
-            give(std::move(socket), std::move(address));
-        });
+        if (worker.loop->on_loop_thread()) return give();
+        worker.loop->post(std::move(give));
     }
 
     const Options options_;
@@ -409,13 +314,8 @@ private:
     mutable std::mutex mutex_;   // of what follows: members are called from any thread
     State state_ = State::new_;
     shell::Application application_;
-    const std::shared_ptr<ShardGroup> group_ = std::make_shared<ShardGroup>(); // see there
-    std::size_t next_worker_ = 0;                                              // of the first worker's thread
-    struct StatusTopics {
-        std::mutex mutex = {};
-        std::vector<TopicCount> topics = {};
-    };
-    const std::shared_ptr<StatusTopics> status_topics_ = std::make_shared<StatusTopics>();
+    const std::shared_ptr<ShardGroup> group_ = std::make_shared<ShardGroup>(options_); // see there
+    std::size_t next_worker_ = 0; // of the first worker's thread
 };
 
 Server::Server(Options options) : impl_(std::make_unique<Impl>(std::move(options))) {}

@@ -70,10 +70,11 @@ Patterns add_patterns(ServerMachine& machine, Patterns patterns) {
 } // namespace
 
 Shard::Shard(LoopCore& loop, const phx::server::Options& options, Application application,
-             std::shared_ptr<const TokenSlot> tokens, std::shared_ptr<Counters> counters)
-    : loop_(loop), options_(options), tokens_(std::move(tokens)), counters_(std::move(counters)),
-      config_(machine_config(loop, options, std::move(application.server))), machine_(config_),
-      patterns_(add_patterns(machine_, std::move(application.patterns))),
+             std::shared_ptr<const TokenSlot> tokens, std::shared_ptr<ConnectionLimits> limits,
+             std::shared_ptr<Counters> counters)
+    : loop_(loop), options_(options), tokens_(std::move(tokens)), limits_(std::move(limits)),
+      counters_(std::move(counters)), config_(machine_config(loop, options, std::move(application.server))),
+      machine_(config_), patterns_(add_patterns(machine_, std::move(application.patterns))),
       effects_(std::move(application.effects)),
       broker_(options.broker ? options.broker : phx::server::make_local_broker()),
       broker_port_(*broker_, config_.node, machine_,
@@ -93,8 +94,8 @@ Shard::~Shard() { assert(connections_.empty()); }
 
 // ---- connections
 
-Connection& Shard::add_connection(std::string peer) {
-    auto connection = std::make_unique<Connection>(*this, std::move(peer));
+Connection& Shard::add_connection(std::string peer, ConnectionLimits::Place place) {
+    auto connection = std::make_unique<Connection>(*this, std::move(peer), std::move(place));
     connection->position = connections_.size();
     connections_.push_back(std::move(connection));
     return *connections_.back();
@@ -110,15 +111,15 @@ void Shard::listen(ListeningSocket socket, Function<void(AcceptedSocket, std::st
     acceptor_.emplace(loop_.uv(), std::move(socket), std::move(accepted));
 }
 
-void Shard::accept(AcceptedSocket socket, std::string peer) {
+void Shard::accept(AcceptedSocket socket, std::string peer, ConnectionLimits::Place place) {
     if (stop_deadline_) return;
-    Connection& connection = add_connection(std::move(peer));
+    Connection& connection = add_connection(std::move(peer), std::move(place));
     if (tls_) connection.secure(tls_);
     if (!connection.adopt(vhost_, socket.release())) connections_.pop_back();
 }
 
 void Shard::accept(std::unique_ptr<VirtualStream> stream, std::string peer) {
-    add_connection(std::move(peer)).adopt(std::move(stream));
+    add_connection(std::move(peer), {}).adopt(std::move(stream));
 }
 
 void Shard::remove(Connection& connection) {
@@ -369,84 +370,6 @@ void Shard::on(const act::CloseIfIdle& order) {
         later_.push_back({Later::What::activity, order.session});
     } else {
         transport->close(order.code, {});
-    }
-}
-
-// ---- news
-
-void Shard::on(const event::FrameDropped& dropped) {
-    if (dropped.error.origin == Origin::peer) // the counter is of malformed frames
-        counters_->frames_dropped.fetch_add(1, std::memory_order_relaxed);
-    report(find(dropped.session), dropped.error);
-}
-
-void Shard::report_broken_frame(const Connection& connection, const protocol::WebSocketEvent& event) {
-    counters_->frames_dropped.fetch_add(1, std::memory_order_relaxed);
-    report(&connection, protocol::websocket_error(event.code, event.payload));
-}
-
-void Shard::report_tls_failure(const Connection& connection, std::string_view reason) {
-    report(fail(Errc::tls_failed,
-                "TLS with " + connection.peer() + " failed: " +
-                    (reason.empty() ? std::string("the client closed the connection") : std::string(reason)),
-                Origin::peer)
-               .error);
-}
-
-void Shard::count_slow_consumer(const Transport& transport, std::size_t pending_bytes) {
-    counters_->slow_consumers.fetch_add(1, std::memory_order_relaxed);
-    report(&transport, fail(Errc::buffer_full,
-                            "connection " + transport.record()->id + " of " + transport.record()->peer +
-                                " reads too slowly: " + std::to_string(pending_bytes) +
-                                " bytes wait for it, it is closed with 1013; see Options::max_pending_bytes",
-                            Origin::peer)
-                           .error);
-}
-
-void Shard::report(const Transport* transport, const Error& error) noexcept {
-    if (!options_.on_connection_error) return report(error);
-    log(LogLevel::warning, error.message);
-    try {
-        options_.on_connection_error(transport ? transport->record().get() : nullptr, error);
-    } catch (...) { // there is nobody left to tell
-    }
-}
-
-void Shard::report_bad_post(const Transport& transport) {
-    counters_->frames_dropped.fetch_add(1, std::memory_order_relaxed);
-    report(&transport, fail(Errc::malformed_frame,
-                            "connection " + transport.record()->id + " of " + transport.record()->peer +
-                                " posted what is neither JSON nor base64; its session is over",
-                            Origin::peer)
-                           .error);
-}
-
-void Shard::report_unpollable(const Transport& transport) {
-    report(fail(Errc::unknown_kind, "a binary message for connection " + transport.record()->id +
-                                        ", which polls, is lost: long poll carries text")
-               .error);
-}
-
-void Shard::report(const Error& error) noexcept {
-    log(LogLevel::warning, error.message);
-    if (!options_.on_error) return;
-    try {
-        options_.on_error(error);
-    } catch (...) { // there is nobody left to tell
-    }
-}
-
-void Shard::log_connection(const Transport& transport, const char* what) noexcept {
-    if (!options_.on_log) return;
-    const phx::server::Connection& record = *transport.record();
-    log(LogLevel::info, "connection " + record.id + " of " + record.peer + ' ' + what);
-}
-
-void Shard::log(LogLevel level, const std::string& line) noexcept {
-    if (!options_.on_log) return;
-    try {
-        options_.on_log(level, line);
-    } catch (...) { // there is nobody left to tell
     }
 }
 

@@ -7,6 +7,7 @@
 #include "src/lws/server_stream.hpp"
 #include "src/server/broker_port.hpp"
 #include "src/server/connection.hpp"
+#include "src/server/connection_limits.hpp"
 #include "src/server/deadlines.hpp"
 #include "src/server/listener.hpp"
 #include "src/server/polling_client.hpp"
@@ -47,7 +48,7 @@ class PHX_API Shard final : public LoopMember {
 public:
     /// Connections come by accept().
     Shard(LoopCore&, const phx::server::Options&, Application, std::shared_ptr<const TokenSlot>,
-          std::shared_ptr<Counters>);
+          std::shared_ptr<ConnectionLimits>, std::shared_ptr<Counters>);
     ~Shard() override;
 
     /// What the ids of its connections begin with.
@@ -61,7 +62,8 @@ public:
     void open_sockets();
     /// `accepted` gets what connects, for a shard of its choice.
     void listen(ListeningSocket, Function<void(AcceptedSocket, std::string peer)> accepted);
-    void accept(AcceptedSocket, std::string peer);
+    void accept(AcceptedSocket, std::string peer, ConnectionLimits::Place);
+    /// Not counted: it has no address.
     void accept(std::unique_ptr<VirtualStream>, std::string peer);
     /// Of connections from now on; null: plain ones.
     void set_tls(TlsContext context) { tls_ = std::move(context); }
@@ -104,6 +106,9 @@ public:
     void serve(const ServiceRequest&, const std::shared_ptr<HttpExchange>&);
     void report_broken_frame(const Connection&, const protocol::WebSocketEvent&);
     void report_tls_failure(const Connection&, std::string_view reason);
+    /// Of one that is closed unheard.
+    void count_refusal(Crowded);
+    void report_refusal(Crowded, const std::string& peer);
     void count_slow_consumer(const Transport&, std::size_t pending_bytes);
     void report_bad_post(const Transport&);
     /// Long poll carries text alone.
@@ -130,6 +135,7 @@ private:
     // These ask all shards of the server.
     void serve_send(const std::shared_ptr<HttpExchange>&);
     void serve_disconnect(const std::shared_ptr<HttpExchange>&);
+    void serve_changes(const std::shared_ptr<HttpExchange>&);
     void serve_connections(const std::shared_ptr<HttpExchange>&);
     void serve_topics(const std::shared_ptr<HttpExchange>&);
     /// As ShardGroup::gather(), of a single shard at once.
@@ -141,14 +147,16 @@ private:
     }
     void serve_poll(const ConnectAttempt&, const std::shared_ptr<HttpExchange>&);
     HttpAnswer open_poll(const ConnectAttempt&, const HttpExchange&);
-    std::shared_ptr<PollingClient> find_poll(const HttpRequest&) const;
+    /// To the shard that has the session.
+    void forward_poll(const Worker& owner, const std::shared_ptr<HttpExchange>&);
+    void take_forwarded_poll(const std::shared_ptr<HttpExchange>&);
 
     struct Later {
         enum class What : std::uint8_t { activity, closed } what;
         protocol::server::SessionId session;
     };
 
-    Connection& add_connection(std::string peer);
+    Connection& add_connection(std::string peer, ConnectionLimits::Place);
     Transport* find(protocol::server::SessionId) const noexcept;
     /// Each may be closed, which removes it.
     std::vector<PollingClient*> polling_clients() const;
@@ -215,6 +223,7 @@ private:
     LoopCore& loop_;
     phx::server::Options options_; // its own: the allowed origins change while it runs
     const std::shared_ptr<const TokenSlot> tokens_;
+    const std::shared_ptr<ConnectionLimits> limits_; // of all shards
     const std::shared_ptr<Counters> counters_;
     const protocol::server::ServerConfig config_;
     protocol::server::ServerMachine machine_;

@@ -2,8 +2,10 @@
 
 #include "phx/server/server.hpp"
 #include "src/loop/loop_core.hpp"
+#include "src/server/connection_limits.hpp"
 #include "src/server/counters.hpp"
 
+#include <chrono>
 #include <cstddef>
 #include <iterator>
 #include <memory>
@@ -16,6 +18,8 @@
 namespace phx::shell {
 
 class Shard;
+class TokenSlot;
+struct Application;
 
 /// One thread of a server with its connections.
 struct Worker {
@@ -23,15 +27,38 @@ struct Worker {
     std::shared_ptr<Counters> counters = std::make_shared<Counters>();
     std::weak_ptr<Shard> shard = {}; ///< the loop owns it; touched on its thread alone
     std::string node = {};           ///< what the ids of its connections begin with, before the dot
+
+    /// `task(shard)` on its thread, unless it has ended; later also inside a handler, whose views a call
+    /// would end.
+    template <class Task> void post(Task task) const {
+        loop->post([alive = shard, task = std::move(task)] {
+            if (const auto one = alive.lock()) task(*one);
+        });
+    }
 };
 
 /// The threads of one server. Once they serve it does not change, so that any thread may use it.
 class ShardGroup : public std::enable_shared_from_this<ShardGroup> {
 public:
+    explicit ShardGroup(const phx::server::Options& options)
+        : limits(std::make_shared<ConnectionLimits>(options.max_connections,
+                                                    options.max_connections_per_address)) {}
+
     std::vector<Worker> workers = {};
+    const std::shared_ptr<ConnectionLimits> limits;
+
+    /// One more. Throws std::system_error.
+    void start_worker(const phx::server::Options&, const Application&, const std::shared_ptr<TokenSlot>&);
+    /// Ends the loops, all at the same time: each may wait for its clients.
+    void stop();
+    /// Of all at the same time; blocks. Whether all were closed in order.
+    bool drain(std::chrono::milliseconds spread, std::chrono::milliseconds timeout) const;
+    bool on_a_loop_thread() const noexcept;
 
     phx::server::Stats stats() const noexcept;
-    /// Whose connection has this id; the first one if nobody's.
+    /// Whose connection has this id, or whose session of long poll this token; null if nobody's.
+    const Worker* find_worker(std::string_view id) const noexcept;
+    /// Likewise; the first one if nobody's.
     const Worker& worker_of(std::string_view connection_id) const noexcept;
 
     /// `question(shard, index)` on the thread of each, later; then `done(shard, answers)` on that of `home`.

@@ -7,7 +7,7 @@
 #include <string>
 #include <utility>
 
-// Long poll. HTTP always says 200, as Phoenix: the status is in the JSON.
+// Long poll. HTTP says 200, as Phoenix: the status is in the JSON.
 namespace phx::shell {
 namespace {
 
@@ -16,44 +16,69 @@ using protocol::server::PollStatus;
 
 constexpr std::size_t max_polling_clients = 20'000;
 
-/// Whoever has it can read and write as the client: 128 bits of the system's randomness.
-std::string make_token(LoopCore& loop) {
+/// Whoever has it can read and write as the client: 128 bits of the system's randomness, behind the node that
+/// has the session, as in the ids of connections.
+std::string make_token(LoopCore& loop, const std::string& node) {
     std::array<std::uint64_t, 2> bits{};
     fill_random(loop, std::span(bits));
     const std::string_view bytes(reinterpret_cast<const char*>(bits.data()), sizeof bits);
-    return protocol::base64_encode(bytes, protocol::Base64Alphabet::url, protocol::Base64Padding::unpadded);
+    return node + '.' +
+           protocol::base64_encode(bytes, protocol::Base64Alphabet::url, protocol::Base64Padding::unpadded);
 }
 
 HttpAnswer status_answer(PollStatus status) { return HttpAnswer::json(200, poll_answer(status)); }
 
-} // namespace
-
 /// phoenix.js sends the token of its session in a header, before 1.8.2 in the query.
-std::shared_ptr<PollingClient> Shard::find_poll(const HttpRequest& request) const {
+std::string poll_token(const HttpRequest& request) {
     constexpr std::string_view header = "x-phoenix-longpoll-token";
-    const std::string token = request.has_header(header)
-                                  ? std::string(request.header(header))
-                                  : query_parameter(request.query, "token").value_or("");
-    const auto found = polling_.find(token);
-    return found != polling_.end() ? found->second : nullptr;
+    if (request.has_header(header)) return std::string(request.header(header));
+    return query_parameter(request.query, "token").value_or("");
 }
 
+} // namespace
+
 void Shard::serve_poll(const ConnectAttempt& wanted, const std::shared_ptr<HttpExchange>& exchange) {
-    const std::shared_ptr<PollingClient> client = find_poll(exchange->request());
+    const std::string token = poll_token(exchange->request());
+    const Worker* const owner = group_ ? group_->find_worker(token) : nullptr;
+    if (owner && owner->node != node()) return forward_poll(*owner, exchange);
+    const auto found = polling_.find(token);
+    const auto client = found != polling_.end() ? found->second : nullptr;
     const bool is_post = exchange->request().method == "POST";
     if (is_post) return exchange->answer(client ? client->post(*exchange) : status_answer(PollStatus::gone));
     if (client) return client->poll(exchange);
     exchange->answer(open_poll(wanted, *exchange));
 }
 
+void Shard::forward_poll(const Worker& owner, const std::shared_ptr<HttpExchange>& exchange) {
+    const auto forwarded = exchange->forward(group_->workers[index_].loop, owner.loop);
+    const bool is_posted = owner.loop->post([shard = owner.shard, forwarded] {
+        const auto alive = shard.lock();
+        if (!alive) return forwarded->answer(status_answer(PollStatus::gone));
+        alive->take_forwarded_poll(forwarded);
+    });
+    if (!is_posted) exchange->answer(status_answer(PollStatus::gone));
+}
+
+/// Routed once more: what routing gives points into the options of the shard.
+void Shard::take_forwarded_poll(const std::shared_ptr<HttpExchange>& exchange) {
+    const Routed routed = route(exchange->request(), options_, token_use());
+    const auto* const service = std::get_if<ServiceRequest>(&routed);
+    if (!service) return exchange->answer(status_answer(PollStatus::forbidden)); // other origins by now
+    serve_poll(service->attempt, exchange);
+}
+
 HttpAnswer Shard::open_poll(const ConnectAttempt& wanted, const HttpExchange& exchange) {
-    // The next request of the client may come to another shard.
-    if (group_) return status_answer(PollStatus::forbidden);
     if (stop_deadline_ || is_draining() || polling_.size() >= max_polling_clients)
         return status_answer(PollStatus::too_many);
+    auto entry = limits_->enter(exchange.peer());
+    const Crowded crowded = entry.crowded;
+    if (crowded != Crowded::no) {
+        report_refusal(crowded, exchange.peer());
+        return crowded_refusal(crowded, phx::server::Dialect::phoenix); // phoenix.js tries again
+    }
     phx::server::ConnectAnswer judged = judge(wanted, exchange.peer());
     if (judged.http_status != 0) return status_answer(PollStatus::forbidden);
-    auto client = std::make_shared<PollingClient>(*this, make_token(loop_));
+    auto client = std::make_shared<PollingClient>(*this, make_token(loop_, node()), *std::move(entry.place));
     polling_.emplace(client->token(), client);
     open_session(*client, wanted, exchange.peer(), std::move(judged));
     return client->welcome();

@@ -1,6 +1,7 @@
 #include "phx/protocol/codec.hpp"
 #include "phx/protocol/topic.hpp"
 #include "protocol/server/rest.hpp"
+#include "protocol/server/rest_changes.hpp"
 #include "protocol/wire/http_fields.hpp"
 #include "src/server/metrics.hpp"
 #include "src/server/query.hpp"
@@ -189,6 +190,7 @@ void Shard::serve(const ServiceRequest& wanted, const std::shared_ptr<HttpExchan
     case Service::connections: return serve_connections(exchange);
     case Service::topics: return serve_topics(exchange);
     case Service::disconnect: return serve_disconnect(exchange);
+    case Service::changes: return serve_changes(exchange);
     case Service::long_poll: break; // serve_poll()
     }
     exchange->answer(HttpAnswer::error(404, "not found"));
@@ -290,6 +292,20 @@ void Shard::serve_disconnect(const std::shared_ptr<HttpExchange>& exchange) {
         },
         [exchange](Shard&, const std::vector<std::size_t>& counts) {
             exchange->answer(HttpAnswer::json(200, R"({"disconnected":)" + sum(counts) + '}'));
+        });
+}
+
+void Shard::serve_changes(const std::shared_ptr<HttpExchange>& exchange) {
+    if (!protocol::validate_json(exchange->body())) return exchange->answer(HttpAnswer::error(400, not_json));
+    auto changes = read_changes(exchange->body());
+    if (!changes) return exchange->answer(HttpAnswer::error(422, changes.error().message));
+    gather<std::size_t>(
+        [changes = *std::move(changes)](Shard& shard, std::size_t) {
+            for (const phx::server::Change& change : changes) shard.emit_change(change);
+            return changes.size();
+        },
+        [exchange](Shard&, const std::vector<std::size_t>&) {
+            exchange->answer(HttpAnswer::json(202, R"({"accepted":true})"));
         });
 }
 

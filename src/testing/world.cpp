@@ -66,7 +66,10 @@ struct Server::Impl {
 
     shell::Shard& running_shard() {
         if (const auto running = shard.lock()) return *running;
-        const auto started = std::make_shared<shell::Shard>(loop, options, application, tokens, counters);
+        const auto limits = std::make_shared<shell::ConnectionLimits>(options.max_connections,
+                                                                      options.max_connections_per_address);
+        const auto started =
+            std::make_shared<shell::Shard>(loop, options, application, tokens, limits, counters);
         loop.add_member(started);
         shard = started;
         return *started;

@@ -199,6 +199,9 @@ TEST(ConfigFaults, SayWhatAValueHasToBe) {
         {R"({"tokens":{"audience":["a"]}})", "tokens.audience: expected a text or null, not a list"},
         {R"({"jwt_secret":"hunter2"})", "jwt_secret: unknown key; did you mean jwt_secret_file?"},
         {R"({"log":{"level":null}})", "log.level: expected"},
+        {R"({"threads":0})", "threads: expected a whole number from 1"},
+        {R"({"threads":257})", "threads: expected a whole number from 1 to 256"},
+        {R"({"limits":{"max_connections":-1}})", "limits.max_connections: expected a whole number from 0"},
         {"[]", "the configuration: expected an object, not a list"},
     };
     for (const auto& [text, fault] : wrong) EXPECT_THAT(fault_of(text), HasSubstr(fault)) << text;

@@ -12,6 +12,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <sstream>
 #include <string>
 
@@ -108,6 +109,32 @@ TEST(ServerProgramConfig, IsWhatTheServerDoes) {
     EXPECT_THAT(client.call(R"(["2","2","realtime:a","phx_join",{}])"), HasSubstr(R"("status":"ok")"));
     EXPECT_THAT(client.call(R"(["3","3","realtime:b","phx_join",{}])"), HasSubstr(R"("status":"error")"));
     EXPECT_EQ(request(port, "GET /socket/websocket HTTP/1.1").status, 404);
+}
+
+TEST(ServerProgramConfig, GivesEachThreadAShareOfTheConnections) {
+    Process program(server_command({"--listen", "127.0.0.1:0", "--insecure-no-auth", "--threads", "2"}));
+    const std::uint16_t port = ready_port(program);
+    WsClient one(port), other(port);
+    for (WsClient* const client : {&one, &other})
+        EXPECT_THAT(client->call(R"(["1","1","any","phx_join",{}])"), HasSubstr(R"("status":"ok")"));
+    one.send(R"(["1","2","any","shout",{"b":2}])");
+    EXPECT_EQ(other.receive_text(), R"([null,null,"any","shout",{"b":2}])");
+    std::set<std::string> nodes;
+    for (const json& each : parsed(request(port, "GET /api/connections HTTP/1.1").body)["connections"]) {
+        const std::string id = each["id"];
+        nodes.insert(id.substr(0, id.find('.')));
+    }
+    EXPECT_EQ(nodes.size(), 2u);
+}
+
+TEST(ServerProgramConfig, LimitsConnections) {
+    Process program(server_command({"--listen", "127.0.0.1:0", "--insecure-no-auth"}),
+                    {{"PHX_SERVER_LIMITS_MAX_CONNECTIONS_PER_ADDRESS", "1"}});
+    const std::uint16_t port = ready_port(program);
+    WsClient client(port);
+    TcpClient refused(port);
+    refused.send(upgrade_head("/socket/websocket"));
+    EXPECT_THAT(refused.receive(), testing::StartsWith("HTTP/1.1 429 "));
 }
 
 // ---- the example that is shipped

@@ -1,3 +1,4 @@
+#include "tests/support/poller.hpp"
 #include "tests/support/test_server.hpp"
 
 #include <gmock/gmock.h>
@@ -201,9 +202,48 @@ TEST_F(Threads, RefuseLookUpsInsideHandlersWhichWouldWaitForEachOther) {
     EXPECT_THAT(several.errors()[0].message, HasSubstr("several threads"));
 }
 
-TEST_F(Threads, RefuseLongPolls) {
-    const json answer = json::parse(get("/socket/longpoll?vsn=2.0.0").body);
-    EXPECT_EQ(answer["status"], 403);
+/// Its posts are connections of their own, and so come to each thread in turn.
+TEST_F(Threads, ServeAPollingClientWhicheverOfThemItsRequestsComeTo) {
+    Poller client(server.port());
+    client.join("room:1");
+    for (int i = 0; i < 6; ++i) {
+        const std::string ref = std::to_string(i);
+        EXPECT_EQ(client.post(json::array({"1", ref, "room:1", "push", json::object()}).dump()),
+                  json::parse(R"({"status":200})"));
+        client.lose_poll(); // the next one comes to another thread
+        EXPECT_EQ(Poller::messages(client.poll()).at(0)[1], ref);
+    }
+    client.start_poll();
+    server->broadcast("room:1", "news", server::Payload(R"({"n":1})"));
+    EXPECT_EQ(Poller::messages(client.finish_poll()).at(0)[4], json::parse(R"({"n":1})"));
+    EXPECT_EQ(server->stats().connections, 4u);
+}
+
+TEST_F(Threads, TellAPollingClientOfAThreadThatItsSessionIsOver) {
+    std::array<Poller, 3> clients{Poller(server.port()), Poller(server.port()), Poller(server.port())};
+    for (Poller& client : clients) {
+        client.join("room:1");
+        EXPECT_EQ(client.post("nonsense!"), json::parse(R"({"status":408})"));
+        EXPECT_EQ(client.post("[]"), json::parse(R"({"status":410})"));
+        const std::string old = client.token();
+        EXPECT_EQ(client.poll()["status"], 410);
+        EXPECT_NE(client.token(), old);
+    }
+}
+
+TEST_F(Threads, ShareTheLimitsOfConnections) {
+    server::Options limited = options();
+    limited.max_connections = 4;
+    TestServer several(limited);
+    std::array<WsClient, 4> clients{WsClient(several.port()), WsClient(several.port()),
+                                    WsClient(several.port()), WsClient(several.port())};
+    for (int i = 0; i < 3; ++i) {
+        TcpClient refused(several.port());
+        refused.send(upgrade_head("/socket/websocket"));
+        EXPECT_TRUE(refused.receive().starts_with("HTTP/1.1 503 "));
+    }
+    for (WsClient& client : clients) EXPECT_TRUE(is_served(client));
+    EXPECT_EQ(several->stats().refused_for_server, 3u);
 }
 
 } // namespace

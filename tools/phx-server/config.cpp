@@ -58,6 +58,16 @@ const std::vector<Field<Config>>& FieldsOf<Config>::all() {
         field<Config>(
             "echo", [](auto& c) -> auto& { return c.echo; }, "Serve the echo channel on all other topics"),
         field<Config>(
+            "threads", [](auto& c) -> auto& { return c.options.threads; },
+            "Each serves a share of the connections; at most 256"),
+        field<Config>(
+            "limits.max_connections", [](auto& c) -> auto& { return c.options.max_connections; },
+            "Open ones in all; more are refused with 503; 0: no limit"),
+        field<Config>(
+            "limits.max_connections_per_address",
+            [](auto& c) -> auto& { return c.options.max_connections_per_address; },
+            "Likewise, with 429; 0, also behind a proxy, whose address all have: no limit"),
+        field<Config>(
             "limits.max_channels_per_connection",
             [](auto& c) -> auto& { return c.options.max_channels_per_connection; }, "More joins are refused"),
         field<Config>(
@@ -224,7 +234,10 @@ void check_endpoints(const std::vector<server::Endpoint>& endpoints, Faults& fau
 }
 
 void check_config(const Config& config, Faults& faults) {
+    constexpr std::size_t max_threads = 256; // more are a mistake, and as many loops
     check_endpoints(config.options.endpoints, faults);
+    if (config.options.threads > max_threads)
+        faults.add("threads", "expected a whole number from 1 to " + std::to_string(max_threads));
     if (config.tls.cert_file.empty() && !config.tls.key_file.empty())
         faults.add("tls.key_file", "it is of no use without tls.cert_file; give both");
 }

@@ -109,8 +109,7 @@ struct Options {
     bool status_page = false;
     /// Each serves a share of the connections. With more than one, handlers, effects, `authorize` and the
     /// error handlers are called on all of them, at the same time; rates, history and limits count for each
-    /// thread by itself; and long poll is refused with the status 403, for a client's next request may come
-    /// to another thread (phoenix.js then stays with WebSockets).
+    /// thread by itself, but for those of connections.
     std::size_t threads = 1;
     bool realtime = true;              ///< serve `realtime:*` with Supabase's semantics
     std::vector<Policy> policies = {}; ///< without any, private `realtime:*` channels are closed
@@ -122,6 +121,15 @@ struct Options {
     /// "payload_size_exceeded" if it waits for a reply, and dropped if not. Supabase: the same number, of
     /// Erlang's external format.
     std::size_t max_broadcast_bytes = 3'000'500;
+    /// Open connections in all, over all threads: sockets, also those that have not said anything yet, and
+    /// sessions of long poll. 0: no limit. Beyond it upgrades and new sessions of long poll are refused, with
+    /// 503 and `Retry-After`, unless somebody has left meanwhile; of other HTTP requests one is answered and
+    /// then the connection closed, so that `/health` and `/metrics` go on. No more than 256 sockets may be in
+    /// that state, others are closed at once. The default is Phoenix', with Cowboy.
+    std::uint32_t max_connections = 16'384;
+    /// Likewise from one address (IPv6: one network of 64 bits), with 429. Who polls has up to three.
+    /// Behind a proxy all clients have the proxy's address: leave it at 0 there, and let the proxy count.
+    std::uint32_t max_connections_per_address = 0;
     std::size_t max_channels_per_connection = 100;
     std::size_t max_pending_bytes = 8u << 20; ///< that wait for one slow client; more closes it with 1013
     Timeouts timeouts = {};
@@ -153,6 +161,9 @@ struct Stats {
     std::uint64_t frames_dropped = 0; ///< malformed ones
     std::uint64_t slow_consumers = 0; ///< connections closed with 1013
     std::uint64_t late_responses = 0; ///< to requests that are over, or that nobody asked
+    /// Refused, or closed unheard, for Options::max_connections.
+    std::uint64_t refused_for_server = 0;
+    std::uint64_t refused_for_address = 0; ///< likewise for Options::max_connections_per_address
 };
 
 /// Whether a message is on its way.
