@@ -86,7 +86,7 @@ template <class Answer, class Handler, class Apply> void Shard::run(Call call, H
         if (wanted_swap(answer).kind != Swap::Kind::keep)
             throw std::logic_error("update_entity() and erase_entity() need a broker_key");
     });
-    if (!is_done) return machine_.crash(loop_.now(), call.member);
+    if (!is_done) return machine_.crash(now(), call.member);
     apply(answer);
 }
 
@@ -116,9 +116,9 @@ void Shard::run_in_swap(Call call, const std::string& key, Handler handler, Appl
             --pending_swaps_;
             if (!stored) {
                 report(stored.error());
-                machine_.crash(loop_.now(), run->call.member, broker_unavailable);
+                machine_.crash(now(), run->call.member, broker_unavailable);
             } else if (!run->is_done) {
-                machine_.crash(loop_.now(), run->call.member);
+                machine_.crash(now(), run->call.member);
             } else {
                 run->apply(run->answer);
             }
@@ -133,7 +133,7 @@ void Shard::on(const event::JoinAsked& asked) {
     const bool has_answered = run_handler(key_call, [&](const Context& context, const Handlers& handlers) {
         if (handlers.broker_key) key = handlers.broker_key(context);
     });
-    if (!has_answered) return machine_.crash(loop_.now(), asked.member);
+    if (!has_answered) return machine_.crash(now(), asked.member);
     if (key) machine_.set_broker_key(asked.member, *std::move(key));
     run<JoinAnswer>(
         {asked.member, asked.pattern, "join"},
@@ -141,7 +141,7 @@ void Shard::on(const event::JoinAsked& asked) {
             return handlers.join ? handlers.join(context, params) : JoinAnswer::ok();
         },
         [this, member = asked.member](JoinAnswer& answer) {
-            machine_.answer_join(loop_.now(), member, std::move(answer));
+            machine_.answer_join(now(), member, std::move(answer));
         });
 }
 
@@ -149,7 +149,7 @@ void Shard::on(const event::JoinAsked& asked) {
 template <class Message, class CallHandler>
 void Shard::run_message(const Message& message, Call call, CallHandler call_handler) {
     const auto apply = [this, call](const Actions& actions) {
-        machine_.apply(loop_.now(), call.member, call.reply_to, actions);
+        machine_.apply(now(), call.member, call.reply_to, actions);
     };
     const auto member = machine_.member(call.member);
     if (!member || !member->broker_key) {
@@ -196,7 +196,7 @@ void Shard::on(const event::FirstMessage& message) {
             return handlers.initial_authorisation(context, event, payload);
         },
         [this, member = message.member, reply_to = message.reply_to](const JoinAnswer& answer) {
-            machine_.answer_first(loop_.now(), member, reply_to, answer);
+            machine_.answer_first(now(), member, reply_to, answer);
         });
 }
 
@@ -208,8 +208,8 @@ void Shard::on(const event::MessageOut& message) {
                                          actions =
                                              handlers.handle_out(context, message.event, message.payload);
                                      });
-    if (!is_done) return machine_.crash(loop_.now(), message.member);
-    machine_.apply(loop_.now(), message.member, {}, actions);
+    if (!is_done) return machine_.crash(now(), message.member);
+    machine_.apply(now(), message.member, {}, actions);
 }
 
 void Shard::on(const event::InfoDue& due) {
@@ -219,7 +219,7 @@ void Shard::on(const event::InfoDue& due) {
             return handlers.handle_info ? handlers.handle_info(context, info) : Actions{};
         },
         [this, member = due.member](const Actions& actions) {
-            machine_.apply(loop_.now(), member, {}, actions);
+            machine_.apply(now(), member, {}, actions);
         });
 }
 
@@ -231,7 +231,7 @@ void Shard::on(const event::ResponseIn& response) {
             return handlers.handle_response ? handlers.handle_response(context, tag, *answer) : Actions{};
         },
         [this, member = response.member](const Actions& actions) {
-            machine_.apply(loop_.now(), member, {}, actions);
+            machine_.apply(now(), member, {}, actions);
         });
 }
 
@@ -258,7 +258,7 @@ TokenVerdict Shard::judge_token(MemberId id, std::string_view token) {
 }
 
 void Shard::on(const event::TokenAsked& asked) {
-    machine_.answer_token(loop_.now(), asked.member, judge_token(asked.member, asked.token));
+    machine_.answer_token(now(), asked.member, judge_token(asked.member, asked.token));
 }
 
 void Shard::on(const event::Ended& ended) {
@@ -268,7 +268,7 @@ void Shard::on(const event::Ended& ended) {
             return handlers.on_close ? handlers.on_close(context) : Actions{};
         },
         [this, member = ended.member](const Actions& actions) {
-            machine_.apply_closed(loop_.now(), member, actions);
+            machine_.apply_closed(now(), member, actions);
         });
 }
 
