@@ -211,9 +211,13 @@ private:
     /// Calls `handler(context, handlers)` for a member. False if the member is gone or the handler threw,
     /// which is reported.
     template <class Handler> bool run_handler(const Call&, Handler&&);
+    template <class Handler>
+    bool run_handler(const Call&, const protocol::server::ServerMachine::Member&, Handler&&);
     /// Runs a handler, inside a swap of the entity if the channel has a broker key, and gives its answer to
     /// `apply`.
     template <class Answer, class Handler, class Apply> void run(Call, Handler, Apply);
+    template <class Answer, class Handler, class Apply>
+    void run_here(const Call&, const protocol::server::ServerMachine::Member&, Handler&, Apply&);
     template <class Answer, class Handler, class Apply>
     void run_in_swap(Call, const std::string& key, Handler, Apply);
     template <class Message, class CallHandler> void run_message(const Message&, Call, CallHandler);

@@ -58,9 +58,13 @@ struct Shard::Call {
 
 template <class Handler> bool Shard::run_handler(const Call& call, Handler&& handler) {
     const auto member = machine_.member(call.member);
-    if (!member) return false;
-    const Context context{*member->connection, member->topic,   member->params, member->state, call.reply_to,
-                          member->join_ref,    call.user_event, call.entity,    call.retried};
+    return member && run_handler(call, *member, std::forward<Handler>(handler));
+}
+
+template <class Handler>
+bool Shard::run_handler(const Call& call, const ServerMachine::Member& member, Handler&& handler) {
+    const Context context{*member.connection, member.topic,    member.params, member.state, call.reply_to,
+                          member.join_ref,    call.user_event, call.entity,   call.retried};
     std::string what;
     try {
         handler(context, patterns_[static_cast<std::size_t>(call.pattern)].second);
@@ -71,17 +75,23 @@ template <class Handler> bool Shard::run_handler(const Call& call, Handler&& han
         what = "something that is no std::exception";
     }
     report(fail(Errc::handler_failed,
-                std::string(call.name) + " of topic " + quoted(member->topic) + " threw: " + what)
+                std::string(call.name) + " of topic " + quoted(member.topic) + " threw: " + what)
                .error);
     return false;
 }
 
 template <class Answer, class Handler, class Apply> void Shard::run(Call call, Handler handler, Apply apply) {
     const auto member = machine_.member(call.member);
-    if (member && member->broker_key)
+    if (!member) return;
+    if (member->broker_key)
         return run_in_swap<Answer>(call, *member->broker_key, std::move(handler), std::move(apply));
+    run_here<Answer>(call, *member, handler, apply);
+}
+
+template <class Answer, class Handler, class Apply>
+void Shard::run_here(const Call& call, const ServerMachine::Member& member, Handler& handler, Apply& apply) {
     Answer answer;
-    const bool is_done = run_handler(call, [&](const Context& context, const Handlers& handlers) {
+    const bool is_done = run_handler(call, member, [&](const Context& context, const Handlers& handlers) {
         answer = handler(context, handlers);
         if (wanted_swap(answer).kind != Swap::Kind::keep)
             throw std::logic_error("update_entity() and erase_entity() need a broker_key");
@@ -148,17 +158,16 @@ void Shard::on(const event::JoinAsked& asked) {
 /// `call_handler(context, handlers, event, payload)`. A swap takes longer than the views of an output live.
 template <class Message, class CallHandler>
 void Shard::run_message(const Message& message, Call call, CallHandler call_handler) {
-    const auto apply = [this, call](const Actions& actions) {
-        machine_.apply(now(), call.member, call.reply_to, actions);
+    const auto apply = [this, id = call.member, reply_to = call.reply_to](const Actions& actions) {
+        machine_.apply(now(), id, reply_to, actions);
     };
     const auto member = machine_.member(call.member);
-    if (!member || !member->broker_key) {
-        return run<Actions>(
-            call,
-            [&](const Context& context, const Handlers& handlers) {
-                return call_handler(context, handlers, message.event, message.payload);
-            },
-            apply);
+    if (!member) return;
+    if (!member->broker_key) {
+        const auto handler = [&](const Context& context, const Handlers& handlers) {
+            return call_handler(context, handlers, message.event, message.payload);
+        };
+        return run_here<Actions>(call, *member, handler, apply);
     }
     const std::string user_event(std::exchange(call.user_event, {}));
     run<Actions>(
@@ -218,9 +227,7 @@ void Shard::on(const event::InfoDue& due) {
         [info = due.info](const Context& context, const Handlers& handlers) {
             return handlers.handle_info ? handlers.handle_info(context, info) : Actions{};
         },
-        [this, member = due.member](const Actions& actions) {
-            machine_.apply(now(), member, {}, actions);
-        });
+        [this, member = due.member](const Actions& actions) { machine_.apply(now(), member, {}, actions); });
 }
 
 void Shard::on(const event::ResponseIn& response) {
