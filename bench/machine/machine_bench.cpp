@@ -45,6 +45,9 @@ public:
         machine_.handle_closed(now_, session);
         drain();
     }
+    void end_turn() {
+        while (machine_.handle_turn_end()) drain();
+    }
     std::size_t deliveries() const { return deliveries_; }
 
 private:
@@ -124,9 +127,12 @@ void presence(benchmark::State& state) {
     const std::string tracked = frame_of("phx_join", R"({"track":true})");
     const std::vector<SessionId> sessions = application.open_many(state.range(0), tracked);
     const std::string track = frame_of("track", "{}"), untrack = frame_of("untrack", "{}");
+    application.end_turn();
     for (auto _ : state) {
         application.take(sessions[0], track);
+        application.end_turn();
         application.take(sessions[0], untrack);
+        application.end_turn();
     }
 }
 
@@ -134,11 +140,28 @@ void presence_of_a_join(benchmark::State& state) {
     Application application;
     const std::string tracked = frame_of("phx_join", R"({"track":true})");
     application.open_many(state.range(0), tracked);
+    application.end_turn();
     for (auto _ : state) {
         const SessionId session = application.open();
         application.take(session, tracked);
+        application.end_turn();
         application.close(session);
+        application.end_turn();
     }
+}
+
+/// All of them go and come back, each time in one turn.
+void presence_of_all(benchmark::State& state) {
+    Application application;
+    const std::vector<SessionId> sessions = application.open_many(state.range(0), join);
+    const std::string track = frame_of("track", "{}"), untrack = frame_of("untrack", "{}");
+    for (auto _ : state) {
+        for (const SessionId session : sessions) application.take(session, track);
+        application.end_turn();
+        for (const SessionId session : sessions) application.take(session, untrack);
+        application.end_turn();
+    }
+    state.SetItemsProcessed(state.iterations() * state.range(0));
 }
 
 BENCHMARK(echo);
@@ -147,6 +170,7 @@ BENCHMARK(join_and_leave)->Arg(0)->Arg(1000);
 BENCHMARK(open_and_close);
 BENCHMARK(presence)->Arg(10)->Arg(1000);
 BENCHMARK(presence_of_a_join)->Arg(10)->Arg(1000);
+BENCHMARK(presence_of_all)->Arg(10)->Arg(1000);
 
 } // namespace
 

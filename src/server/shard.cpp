@@ -272,6 +272,8 @@ void Shard::pump() {
 }
 
 void Shard::end_turn() {
+    has_turn_end_ = true; // for pump()
+    while (machine_.handle_turn_end()) pump();
     has_turn_end_ = false;
     publish_sizes();
     arm_timer();
