@@ -86,6 +86,7 @@ ServerMachine::State::Verdict ServerMachine::State::act_reply(Session& session, 
                                                               const Payload& response) {
     const auto ref = member.waiting.take(to);
     if (!ref) return Verdict::going_on;
+    tell_own_presence_changes(member);
     FrameView question;
     question.ref = JsonToken{*ref};
     question.topic = topic_name(member);

@@ -20,6 +20,7 @@ public:
 
     /// Ends all views. Keeps the memory that is normally needed, so that the steady state allocates nothing.
     void reset() {
+        if (used_ == 0) return;
         if (used_ > max_kept_chunks) chunks_.resize(max_kept_chunks);
         for (std::size_t i = 0; i < std::min(used_, chunks_.size()); ++i) {
             chunks_[i].clear();

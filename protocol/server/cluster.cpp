@@ -220,9 +220,8 @@ void ServerMachine::State::take_broadcast(Topic& topic, const Publication& publi
 void ServerMachine::State::take_presence(Topic& topic, const std::vector<phx::server::PresenceEntry>& joined,
                                          const std::vector<phx::server::PresenceEntry>& left) {
     if (!topic.presence) topic.presence = std::make_unique<PresenceTracker>();
-    text.clear();
-    if (!topic.presence->merge(joined, left, text)) return;
-    fan_out_presence(topic, text);
+    topic.presence->merge(joined, left);
+    tell_presence_changes(topic);
 }
 
 // ---- the calls

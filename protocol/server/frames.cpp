@@ -69,6 +69,7 @@ void ServerMachine::State::refuse(Session& session, JsonToken join_ref, const Fr
 
 bool ServerMachine::State::push(Session& session, const Membership& member, std::string_view event,
                                 PayloadView payload) {
+    tell_own_presence_changes(member);
     FrameView frame;
     frame.join_ref = JsonToken{member.channel_ref};
     frame.topic = topic_name(member);
@@ -119,6 +120,7 @@ bool ServerMachine::State::sees_presence(MemberId id) {
 
 bool ServerMachine::State::fan_out(Topic& topic, FrameView frame, const Membership* except,
                                    Receivers receivers_wanted) {
+    if (receivers_wanted == Receivers::everybody) tell_presence_changes(topic);
     frame.topic = topic.name;
     const bool filters = receivers_wanted == Receivers::those_who_see_presence && topic.blind_members > 0;
     for (const Vsn vsn : {Vsn::v2, Vsn::v1}) {
@@ -182,6 +184,7 @@ bool ServerMachine::State::broadcast(Topic& topic, std::string_view event, Paylo
     if (topic.pattern) {
         const auto& intercepts = patterns[static_cast<std::size_t>(*topic.pattern)].intercepts;
         if (std::find(intercepts.begin(), intercepts.end(), event) != intercepts.end()) {
+            tell_presence_changes(topic);
             ask_receivers(topic, event, payload, except);
             return true;
         }

@@ -21,7 +21,8 @@ std::string ServerMachine::State::connection_id(SessionId id) const {
 
 void ServerMachine::State::begin_call() {
     if (!replays.empty() || !out.reset()) return; // not drained: the old views stay good
-    replayed.clear();
+    if (!replayed.empty()) replayed.clear();
+    if (ended.empty()) return;
     std::erase_if(ended, [this](MemberId id) {
         const Membership& member = *members.find(id);
         if (must_wait(member)) return false; // its answer is still to come

@@ -75,7 +75,6 @@ struct ServerMachine::State {
     /// To sessions of one version.
     void send_to(const std::vector<SessionId>&, Vsn, const FrameView&);
     bool sees_presence(MemberId);
-    void fan_out_presence(Topic&, std::string_view diff);
     void push_system(Session&, const Membership&, std::string_view status, std::string_view extension,
                      std::string_view message);
     /// Intercepted events become questions, one per receiver.
@@ -174,6 +173,10 @@ struct ServerMachine::State {
     static std::string group_name(PatternId, std::string_view key);
 
     // ---- presence
+    void tell_presence_changes(Topic&);
+    /// If some of them are this member's.
+    void tell_own_presence_changes(const Membership&);
+    void note_presence_change(Membership&);
     bool track(Membership&, std::string_view key, std::string_view meta, Repeat);
     void untrack(Membership&, std::string_view key);
     void untrack_all(Membership&);
@@ -312,6 +315,8 @@ struct ServerMachine::State {
     std::deque<HeldFrame> replayed; ///< outputs point into them
     std::string scratch;            ///< of the frame at hand: outputs point into it
     std::string text;               ///< for payloads that are made here; encoded at once
+    std::string presence_diff;      ///< likewise
+    std::vector<TopicIndex> untold; ///< topics whose presence may have changed since the turn began
     std::uint64_t last_reply = 0;
     std::unordered_map<RequestId, Request> requests;
     std::uint64_t last_request = 0;

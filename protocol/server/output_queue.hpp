@@ -17,11 +17,12 @@ class OutputQueue {
 public:
     void push(Output output) { queue_.push_back(std::move(output)); }
 
-    std::optional<Output> poll() {
-        if (head_ == queue_.size()) return std::nullopt;
-        std::optional<Output> output(std::move(queue_[head_++]));
+    /// The next one goes to `output`. False: there is none.
+    bool poll(std::optional<Output>& output) {
+        if (head_ == queue_.size()) return false;
+        output.emplace(std::move(queue_[head_++]));
         if (head_ == queue_.size()) clear();
-        return output;
+        return true;
     }
 
     /// A buffer to append a frame of at most `bytes` to.

@@ -48,157 +48,178 @@ std::string PresenceIds::uuid() {
     return text;
 }
 
+/// Writes `{"KEY":{"metas":[META,...]},...}`, without the keys that have no metas.
+class PresenceTracker::Writer {
+public:
+    explicit Writer(std::string& out) : out_(out) { out_.push_back('{'); }
+    /// Of `group`, those with `is_told`; the key may be that of the group before.
+    void add(const Groups::value_type& group, bool is_told) {
+        for (const Meta& meta : group.second)
+            if (meta.is_told == is_told) add(group.first, meta);
+    }
+    void end() {
+        end_key();
+        out_.push_back('}');
+    }
+    bool empty() const noexcept { return key_ == nullptr; }
+
+private:
+    void add(const std::string& key, const Meta& meta) {
+        if (key_ == nullptr || *key_ != key) {
+            end_key();
+            if (key_ != nullptr) out_.push_back(',');
+            key_ = &key;
+            append_json_string(out_, key);
+            out_.append(":{\"metas\":[");
+        } else {
+            out_.push_back(',');
+        }
+        out_.append("{\"phx_ref\":\"").append(meta.ref).push_back('"');
+        if (!meta.previous_ref.empty())
+            out_.append(",\"phx_ref_prev\":\"").append(meta.previous_ref).push_back('"');
+        if (!meta.members.empty()) out_.append(",").append(meta.members);
+        out_.push_back('}');
+    }
+    void end_key() {
+        if (key_ != nullptr) out_.append("]}");
+    }
+
+    std::string& out_;
+    const std::string* key_ = nullptr;
+};
+
 bool PresenceTracker::track(MemberId owner, std::string_view key, std::string_view meta, Repeat repeat,
-                            PresenceIds& ids, std::string& diff) {
+                            PresenceIds& ids) {
     auto group = metas_.find(key);
     if (group == metas_.end()) group = metas_.emplace(std::string(key), Metas{}).first;
     Metas& metas = group->second;
     const auto known = find(metas, owner);
     if (known == metas.end()) {
         metas.push_back(Meta{owner, {}, std::string(meta), ids.ref(), {}});
+        changes_[group->first];
         ++size_;
-        diff.append("{\"joins\":{");
-        append_single(diff, key, metas.back());
-        diff.append("},\"leaves\":{}}");
         return true;
     }
-    Meta& current = metas[static_cast<std::size_t>(known - metas.cbegin())];
-    if (repeat == Repeat::ignore && current.members == meta) return false;
-    const Meta old = std::exchange(current, Meta{owner, {}, std::string(meta), ids.ref(), known->ref});
-    diff.append("{\"joins\":{");
-    append_single(diff, key, current);
-    diff.append("},\"leaves\":{");
-    append_single(diff, key, old);
-    diff.append("}}");
+    if (repeat == Repeat::ignore && known->members == meta) return false;
+    replace(group->first, *known, Meta{owner, {}, std::string(meta), ids.ref(), {}});
     return true;
 }
 
-bool PresenceTracker::untrack(MemberId owner, std::string_view key, std::string& diff) {
-    const std::string owned(key);
-    return untrack_all(owner, {&owned, 1}, diff);
-}
-
-bool PresenceTracker::untrack_all(MemberId owner, std::span<const std::string> keys, std::string& diff) {
-    const std::size_t begin = diff.size();
-    diff.append("{\"joins\":{},\"leaves\":{");
-    const std::size_t first = diff.size();
-    for (const std::string& key : keys) {
-        if (!tracks(owner, key)) continue;
-        if (diff.size() != first) diff.push_back(',');
-        remove(owner, key, diff);
-    }
-    if (diff.size() == first) {
-        diff.resize(begin);
-        return false;
-    }
-    diff.append("}}");
-    return true;
-}
-
-void PresenceTracker::remove(MemberId owner, std::string_view key, std::string& leaves) {
+bool PresenceTracker::untrack(MemberId owner, std::string_view key) {
     const auto group = metas_.find(key);
-    Metas& metas = group->second;
-    const auto meta = find(metas, owner);
-    append_single(leaves, key, *meta);
-    metas.erase(meta);
-    --size_;
-    if (metas.empty()) metas_.erase(group);
-}
-
-bool PresenceTracker::merge(const std::vector<phx::server::PresenceEntry>& joined,
-                            const std::vector<phx::server::PresenceEntry>& left, std::string& diff) {
-    const auto origin = [](const phx::server::PresenceEntry& entry) { return entry.node + '/' + entry.id; };
-    Change change;
-    for (const auto& entry : joined)
-        if (const auto value = read_presence_value(entry.value)) put(origin(entry), *value, change);
-    for (const auto& entry : left) drop(origin(entry), change);
-    if (change.joins.empty() && change.leaves.empty()) return false;
-    diff.append("{\"joins\":");
-    append(diff, change.joins);
-    diff.append(",\"leaves\":");
-    append(diff, change.leaves);
-    diff.push_back('}');
+    if (group == metas_.end()) return false;
+    const auto meta = find(group->second, owner);
+    if (meta == group->second.end()) return false;
+    remove(group, meta);
     return true;
 }
 
-void PresenceTracker::put(std::string origin, const PresenceValue& value, Change& change) {
+bool PresenceTracker::untrack_all(MemberId owner, std::span<const std::string> keys) {
+    bool has_changed = false;
+    for (const std::string& key : keys) has_changed |= untrack(owner, key);
+    return has_changed;
+}
+
+/// The new one follows what was told last: a meta that nobody has heard of leaves no trace.
+void PresenceTracker::replace(const std::string& key, Meta& old, Meta meta) {
+    meta.previous_ref = old.is_told ? old.ref : old.previous_ref;
+    Metas& left = changes_[key];
+    if (old.is_told) left.push_back(std::move(old));
+    old = std::move(meta);
+}
+
+void PresenceTracker::remove(Groups::iterator group, Metas::iterator meta) {
+    Metas& left = changes_[group->first];
+    if (meta->is_told) left.push_back(std::move(*meta));
+    group->second.erase(meta);
+    --size_;
+    if (group->second.empty()) metas_.erase(group);
+}
+
+void PresenceTracker::merge(const std::vector<phx::server::PresenceEntry>& joined,
+                            const std::vector<phx::server::PresenceEntry>& left) {
+    const auto origin = [](const phx::server::PresenceEntry& entry) { return entry.node + '/' + entry.id; };
+    for (const auto& entry : joined)
+        if (const auto value = read_presence_value(entry.value)) put(origin(entry), *value);
+    for (const auto& entry : left) drop(origin(entry));
+}
+
+void PresenceTracker::put(std::string origin, const PresenceValue& value) {
     Meta meta{MemberId{}, origin, std::string(value.members), std::string(value.ref),
               std::string(value.previous_ref)};
     const std::string key(value.key);
     const auto [known, is_new] = keys_by_origin_.try_emplace(std::move(origin), key);
     if (is_new) {
-        metas_[key].push_back(meta);
+        metas_[key].push_back(std::move(meta));
+        changes_[key];
         ++size_;
-    } else {
-        Metas& metas = metas_[known->second];
-        const auto old = std::find_if(metas.begin(), metas.end(),
-                                      [&](const Meta& other) { return other.origin == meta.origin; });
-        if (old->ref == meta.ref) return;
-        change.leaves[key].push_back(std::exchange(*old, meta));
+        return;
     }
-    change.joins[key].push_back(std::move(meta));
+    Metas& metas = metas_[known->second];
+    const auto old = std::find_if(metas.begin(), metas.end(),
+                                  [&](const Meta& other) { return other.origin == meta.origin; });
+    if (old->ref != meta.ref) replace(known->second, *old, std::move(meta));
 }
 
-void PresenceTracker::drop(const std::string& origin, Change& change) {
+void PresenceTracker::drop(const std::string& origin) {
     const auto known = keys_by_origin_.find(origin);
     if (known == keys_by_origin_.end()) return;
     const auto group = metas_.find(known->second);
     Metas& metas = group->second;
-    const auto meta =
-        std::find_if(metas.begin(), metas.end(), [&](const Meta& other) { return other.origin == origin; });
-    change.leaves[known->second].push_back(std::move(*meta));
-    metas.erase(meta);
-    --size_;
-    if (metas.empty()) metas_.erase(group);
+    remove(group, std::find_if(metas.begin(), metas.end(),
+                               [&](const Meta& other) { return other.origin == origin; }));
     keys_by_origin_.erase(known);
 }
 
 PresenceValue PresenceTracker::value(MemberId owner, std::string_view key) const {
     const auto group = metas_.find(key);
-    const Meta& meta = *find(group->second, owner);
-    return {group->first, meta.members, meta.ref, meta.previous_ref};
+    const auto meta = std::find_if(group->second.begin(), group->second.end(),
+                                   [&](const Meta& other) { return other.owner == owner; });
+    return {group->first, meta->members, meta->ref, meta->previous_ref};
 }
 
-void PresenceTracker::append_state(std::string& out) const { append(out, metas_); }
-
-void PresenceTracker::append(std::string& out, const Groups& groups) {
-    out.push_back('{');
-    bool first = true;
-    for (const auto& [key, metas] : groups) {
-        if (!std::exchange(first, false)) out.push_back(',');
-        append_json_string(out, key);
-        out.append(":{\"metas\":[");
-        for (std::size_t i = 0; i < metas.size(); ++i) {
-            if (i != 0) out.push_back(',');
-            append(out, metas[i]);
-        }
-        out.append("]}");
+bool PresenceTracker::take_diff(std::string& out) {
+    const std::size_t before = out.size();
+    ++diff_number_;
+    out.append("{\"joins\":");
+    Writer joins(out);
+    for (const auto& change : changes_) {
+        const auto group = metas_.find(change.first);
+        if (group == metas_.end()) continue;
+        joins.add(*group, false);
+        for (Meta& meta : group->second) meta.is_told = true;
     }
+    joins.end();
+    out.append(",\"leaves\":");
+    Writer leaves(out);
+    for (const auto& change : changes_) leaves.add(change, true);
+    leaves.end();
     out.push_back('}');
+    const bool is_empty = joins.empty() && leaves.empty();
+    if (is_empty) out.resize(before);
+    changes_.clear();
+    return !is_empty;
+}
+
+void PresenceTracker::append_state(std::string& out) const {
+    Writer groups(out);
+    auto change = changes_.begin();
+    for (const auto& group : metas_) {
+        for (; change != changes_.end() && change->first < group.first; ++change) groups.add(*change, true);
+        groups.add(group, true);
+    }
+    for (; change != changes_.end(); ++change) groups.add(*change, true);
+    groups.end();
 }
 
 bool PresenceTracker::tracks(MemberId owner, std::string_view key) const {
     const auto group = metas_.find(key);
-    return group != metas_.end() && find(group->second, owner) != group->second.end();
+    const auto is_owners = [&](const Meta& meta) { return meta.owner == owner; };
+    return group != metas_.end() && std::any_of(group->second.begin(), group->second.end(), is_owners);
 }
 
-PresenceTracker::Metas::const_iterator PresenceTracker::find(const Metas& metas, MemberId owner) {
+PresenceTracker::Metas::iterator PresenceTracker::find(Metas& metas, MemberId owner) {
     return std::find_if(metas.begin(), metas.end(), [&](const Meta& meta) { return meta.owner == owner; });
-}
-
-void PresenceTracker::append(std::string& out, const Meta& meta) {
-    out.append("{\"phx_ref\":\"").append(meta.ref).push_back('"');
-    if (!meta.previous_ref.empty())
-        out.append(",\"phx_ref_prev\":\"").append(meta.previous_ref).push_back('"');
-    if (!meta.members.empty()) out.append(",").append(meta.members);
-    out.push_back('}');
-}
-
-void PresenceTracker::append_single(std::string& out, std::string_view key, const Meta& meta) {
-    append_json_string(out, key);
-    out.append(":{\"metas\":[");
-    append(out, meta);
-    out.append("]}");
 }
 
 bool presence_meta(std::string_view json, std::string& out) {

@@ -34,22 +34,27 @@ private:
 enum class Repeat : std::uint8_t { update, ignore };
 
 /// Who is present on one topic, in Phoenix' shapes: key -> metas, oldest first. An updated meta keeps its
-/// place. Every change appends the payload of its presence_diff.
+/// place. Changes gather until take_diff(), which tells what they come to; until then a state is without
+/// them, so that whoever gets a state and later the diffs is told everything once.
 class PresenceTracker {
 public:
-    /// `meta`: what presence_meta() made. False: nothing changed, and nothing was appended.
-    bool track(MemberId, std::string_view key, std::string_view meta, Repeat, PresenceIds&,
-               std::string& diff);
-    bool untrack(MemberId, std::string_view key, std::string& diff);
-    /// All of a member that ends.
-    bool untrack_all(MemberId, std::span<const std::string> keys, std::string& diff);
+    /// `meta`: what presence_meta() made. False: nothing changed.
+    bool track(MemberId, std::string_view key, std::string_view meta, Repeat, PresenceIds&);
+    bool untrack(MemberId, std::string_view key);
+    /// All of a member that ends. False: there was none.
+    bool untrack_all(MemberId, std::span<const std::string> keys);
 
-    /// What other nodes tell of theirs: one diff, which has what is news. False: nothing changed.
-    bool merge(const std::vector<phx::server::PresenceEntry>& joined,
-               const std::vector<phx::server::PresenceEntry>& left, std::string& diff);
+    /// What other nodes tell of theirs.
+    void merge(const std::vector<phx::server::PresenceEntry>& joined,
+               const std::vector<phx::server::PresenceEntry>& left);
     /// What to tell them. REQUIRES tracks(). Valid until the next change.
     PresenceValue value(MemberId, std::string_view key) const;
 
+    bool has_changes() const noexcept { return !changes_.empty(); }
+    /// Which diff a change of now will be told in, counted from one.
+    std::uint32_t diff_number() const noexcept { return diff_number_; }
+    /// Appends the payload of a presence_diff. False: the changes came to nothing, and nothing was appended.
+    bool take_diff(std::string& out);
     /// The payload of presence_state: `{"KEY":{"metas":[{"phx_ref":...},...]},...}`
     void append_state(std::string& out) const;
     bool tracks(MemberId, std::string_view key) const;
@@ -63,6 +68,7 @@ private:
         std::string members = {}; ///< JSON members without the braces
         std::string ref = {};
         std::string previous_ref = {};
+        bool is_told = false;
     };
     using Metas = std::vector<Meta>;
 
@@ -71,20 +77,16 @@ private:
         bool operator()(std::string_view a, std::string_view b) const noexcept { return a < b; }
     };
     using Groups = std::map<std::string, Metas, Less>;
-    struct Change {
-        Groups joins = {};
-        Groups leaves = {};
-    };
-    void put(std::string origin, const PresenceValue&, Change&);
-    void drop(const std::string& origin, Change&);
-    static void append(std::string& out, const Groups&);
-    static void append(std::string& out, const Meta&);
-    static void append_single(std::string& out, std::string_view key, const Meta&);
-    static Metas::const_iterator find(const Metas&, MemberId);
-    /// REQUIRES that it is there
-    void remove(MemberId, std::string_view key, std::string& leaves);
+    class Writer;
+    void put(std::string origin, const PresenceValue&);
+    void drop(const std::string& origin);
+    void replace(const std::string& key, Meta& old, Meta meta);
+    void remove(Groups::iterator, Metas::iterator);
+    static Metas::iterator find(Metas&, MemberId);
 
     Groups metas_;
+    Groups changes_; ///< by key: what has left of what was told; who has joined is in metas_
+    std::uint32_t diff_number_ = 1;
     std::size_t size_ = 0;
     std::unordered_map<std::string, std::string> keys_by_origin_; ///< of other nodes
 };

@@ -192,15 +192,17 @@ std::optional<TimePoint> ServerMachine::next_timeout() const {
 }
 
 std::optional<Output> ServerMachine::poll() {
-    for (;;) {
-        if (auto output = state_->out.poll()) {
-            if (state_->is_moot(*output)) continue;
-            state_->note_asked(*output);
+    State& s = *state_;
+    std::optional<Output> output; // moved once
+    do {
+        while (s.out.poll(output)) {
+            if (s.is_moot(*output)) continue;
+            s.note_asked(*output);
             return output;
-        } else if (!state_->replay_next()) {
-            return std::nullopt;
         }
-    }
+        output.reset();
+    } while (s.replay_next());
+    return output;
 }
 
 std::optional<ServerMachine::Member> ServerMachine::member(MemberId id) const {

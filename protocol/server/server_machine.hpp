@@ -212,6 +212,9 @@ public:
     void close_all(TimePoint now);
 
     // ---- time
+    /// The shell has reported what there was, and is about to wait. Changes of presence are told now, those
+    /// of a topic in one diff. True: there may be outputs; drain poll(), and call it again.
+    bool handle_turn_end();
     void handle_timeout(TimePoint now);
     std::optional<TimePoint> next_timeout() const;
 

@@ -123,9 +123,10 @@ struct Membership {
     MemberId id = {};
     SessionId session = {};
     TopicIndex topic = {};
-    std::uint32_t position = 0; ///< in its topic's list, when joined
-    std::uint32_t timers = 0;   ///< deadlines in the heap
-    std::uint32_t due = 0;      ///< handlers to be called that a timer or a response caused: queued
+    std::uint32_t position = 0;  ///< in its topic's list, when joined
+    std::uint32_t timers = 0;    ///< deadlines in the heap
+    std::uint32_t untold_in = 0; ///< the diff that its last change of presence is told in
+    std::uint32_t due = 0;       ///< handlers to be called that a timer or a response caused: queued
     MemberPhase phase = MemberPhase::asked;
     Opcode params_kind = Opcode::text;
     bool is_inbox = false;              ///< of the reserved topic, which has no pattern

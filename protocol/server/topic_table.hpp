@@ -35,7 +35,8 @@ struct Topic {
     std::uint32_t uses = 0;                ///< memberships that point here, unsettled and ended ones too
     std::array<MemberList, 2> lists = {};
     std::unique_ptr<PresenceTracker> presence = {};
-    std::size_t blind_members = 0; ///< that may not see who is present
+    std::size_t blind_members = 0;   ///< that may not see who is present
+    bool waits_for_turn_end = false; ///< listed in State::untold
     RateMeter message_rate = {};
     RateMeter presence_rate = {};
 

@@ -36,4 +36,9 @@ struct Counters {
     }
 };
 
+/// With one writer no read-modify-write is needed, which locks the bus.
+inline void count(std::atomic<std::uint64_t>& counter, std::uint64_t more = 1) noexcept {
+    counter.store(counter.load(std::memory_order_relaxed) + more, std::memory_order_relaxed);
+}
+
 } // namespace phx::shell

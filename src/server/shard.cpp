@@ -79,7 +79,7 @@ Shard::Shard(LoopCore& loop, const phx::server::Options& options, Application ap
       broker_(options.broker ? options.broker : phx::server::make_local_broker()),
       broker_port_(*broker_, config_.node, machine_,
                    {.post = [&loop](Function<void()> call) { loop.post(std::move(call)); },
-                    .now = [&loop] { return loop.now(); },
+                    .now = [this] { return now(); },
                     .pump = [this] { pump(); },
                     .report = [this](const Error& error) { report(error); }}),
       timer_(loop, [this] { tick(); }) {
@@ -214,9 +214,11 @@ void Shard::open_session(Transport& transport, ConnectAttempt attempt, const std
 }
 
 void Shard::receive(Transport& transport, Opcode opcode, std::string_view payload) {
-    counters_->frames_in.fetch_add(1, std::memory_order_relaxed);
-    machine_.handle_frame(loop_.now(), *transport.session(), opcode, payload);
+    count(counters_->frames_in);
+    read_at_ = transport.last_receive();
+    machine_.handle_frame(*read_at_, *transport.session(), opcode, payload);
     pump();
+    read_at_.reset();
 }
 
 void Shard::note_activity(Transport& transport) {
@@ -265,13 +267,22 @@ void Shard::pump() {
     }
     is_pumping_ = false;
     if (machine_.sessions() == 0 || machine_.has_cut_off()) finish_drain(!machine_.has_cut_off());
+    if (has_turn_end_) return;
+    has_turn_end_ = !has_left_ && loop_.post([this] { end_turn(); });
+    if (!has_turn_end_) end_turn();
+}
+
+void Shard::end_turn() {
+    has_turn_end_ = true; // for pump()
+    while (machine_.handle_turn_end()) pump();
+    has_turn_end_ = false;
     publish_sizes();
     arm_timer();
 }
 
 void Shard::carry_out_later(Later next) {
-    if (next.what == Later::What::activity) return machine_.handle_activity(loop_.now(), next.session);
-    machine_.handle_closed(loop_.now(), next.session);
+    if (next.what == Later::What::activity) return machine_.handle_activity(now(), next.session);
+    machine_.handle_closed(now(), next.session);
     while (auto output = machine_.poll()) { // on_close handlers still see the connection
         std::visit([this](const auto& item) { on(item); }, *output);
     }
@@ -286,6 +297,8 @@ void Shard::publish_sizes() noexcept {
 }
 
 // ---- time
+
+protocol::TimePoint Shard::now() const noexcept { return read_at_ ? *read_at_ : loop_.now(); }
 
 void Shard::arm_timer() {
     std::optional<protocol::TimePoint> soonest = machine_.next_timeout();
@@ -340,7 +353,7 @@ void Shard::leave_if_done() {
 void Shard::on(const act::Send& send) {
     Transport* const transport = find(send.session);
     if (!transport) return;
-    counters_->frames_out.fetch_add(1, std::memory_order_relaxed);
+    count(counters_->frames_out);
     transport->send(send.opcode, send.data);
 }
 
@@ -352,7 +365,7 @@ void Shard::on(const act::Fanout& fanout) {
         if (Transport* const transport = find(session))
             transport->send_shared(fanout_frame_, fanout.opcode, fanout.data);
     }
-    counters_->frames_out.fetch_add(fanout.sessions.size(), std::memory_order_relaxed);
+    count(counters_->frames_out, fanout.sessions.size());
 }
 
 void Shard::on(const act::Close& order) {

@@ -162,12 +162,18 @@ private:
     std::vector<PollingClient*> polling_clients() const;
     void pump();
     void carry_out_later(Later);
+    /// What is done once for all the calls of a turn.
+    void end_turn();
     /// Stopping: when nobody is connected and every entity is stored, or the time is over.
     void leave_if_done();
     void tick();
     void tell_unix_time();
     protocol::TimePoint loop_time(std::chrono::system_clock::time_point) const noexcept;
     protocol::server::TokenVerdict judge_token(protocol::server::MemberId, std::string_view token);
+    /// For the machine: the time of the read at hand, for all its messages and what they cause, so that the
+    /// clock is read once for many; outside of a read what the clock says. A timer that a handler asks for
+    /// may so be early by what the messages before took, never late.
+    protocol::TimePoint now() const noexcept;
     void arm_timer();
     void publish_sizes() noexcept;
     void finish_drain(bool is_in_order);
@@ -213,9 +219,13 @@ private:
     /// Calls `handler(context, handlers)` for a member. False if the member is gone or the handler threw,
     /// which is reported.
     template <class Handler> bool run_handler(const Call&, Handler&&);
+    template <class Handler>
+    bool run_handler(const Call&, const protocol::server::ServerMachine::Member&, Handler&&);
     /// Runs a handler, inside a swap of the entity if the channel has a broker key, and gives its answer to
     /// `apply`.
     template <class Answer, class Handler, class Apply> void run(Call, Handler, Apply);
+    template <class Answer, class Handler, class Apply>
+    void run_here(const Call&, const protocol::server::ServerMachine::Member&, Handler&, Apply&);
     template <class Answer, class Handler, class Apply>
     void run_in_swap(Call, const std::string& key, Handler, Apply);
     template <class Message, class CallHandler> void run_message(const Message&, Call, CallHandler);
@@ -250,8 +260,10 @@ private:
     std::vector<Function<void(bool)>> drains_; // that wait for the end of the drain
     std::optional<protocol::TimePoint> stop_deadline_;
     std::size_t pending_swaps_ = 0;
+    std::optional<protocol::TimePoint> read_at_; // what is being received
     bool has_left_ = false;
     bool is_pumping_ = false;
+    bool has_turn_end_ = false; // posted
 };
 
 } // namespace phx::shell

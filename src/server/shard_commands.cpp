@@ -75,7 +75,7 @@ void Shard::on(const protocol::server::event::RequestFinished& finished) {
 }
 
 void Shard::on(const protocol::server::event::LateResponse& late) {
-    counters_->late_responses.fetch_add(1, std::memory_order_relaxed);
+    count(counters_->late_responses);
     const Transport* const connection = find(late.session);
     report(connection, fail(Errc::timeout,
                             "connection " + (connection ? connection->record()->id : std::string("?")) +

@@ -58,9 +58,13 @@ struct Shard::Call {
 
 template <class Handler> bool Shard::run_handler(const Call& call, Handler&& handler) {
     const auto member = machine_.member(call.member);
-    if (!member) return false;
-    const Context context{*member->connection, member->topic,   member->params, member->state, call.reply_to,
-                          member->join_ref,    call.user_event, call.entity,    call.retried};
+    return member && run_handler(call, *member, std::forward<Handler>(handler));
+}
+
+template <class Handler>
+bool Shard::run_handler(const Call& call, const ServerMachine::Member& member, Handler&& handler) {
+    const Context context{*member.connection, member.topic,    member.params, member.state, call.reply_to,
+                          member.join_ref,    call.user_event, call.entity,   call.retried};
     std::string what;
     try {
         handler(context, patterns_[static_cast<std::size_t>(call.pattern)].second);
@@ -71,22 +75,28 @@ template <class Handler> bool Shard::run_handler(const Call& call, Handler&& han
         what = "something that is no std::exception";
     }
     report(fail(Errc::handler_failed,
-                std::string(call.name) + " of topic " + quoted(member->topic) + " threw: " + what)
+                std::string(call.name) + " of topic " + quoted(member.topic) + " threw: " + what)
                .error);
     return false;
 }
 
 template <class Answer, class Handler, class Apply> void Shard::run(Call call, Handler handler, Apply apply) {
     const auto member = machine_.member(call.member);
-    if (member && member->broker_key)
+    if (!member) return;
+    if (member->broker_key)
         return run_in_swap<Answer>(call, *member->broker_key, std::move(handler), std::move(apply));
+    run_here<Answer>(call, *member, handler, apply);
+}
+
+template <class Answer, class Handler, class Apply>
+void Shard::run_here(const Call& call, const ServerMachine::Member& member, Handler& handler, Apply& apply) {
     Answer answer;
-    const bool is_done = run_handler(call, [&](const Context& context, const Handlers& handlers) {
+    const bool is_done = run_handler(call, member, [&](const Context& context, const Handlers& handlers) {
         answer = handler(context, handlers);
         if (wanted_swap(answer).kind != Swap::Kind::keep)
             throw std::logic_error("update_entity() and erase_entity() need a broker_key");
     });
-    if (!is_done) return machine_.crash(loop_.now(), call.member);
+    if (!is_done) return machine_.crash(now(), call.member);
     apply(answer);
 }
 
@@ -116,9 +126,9 @@ void Shard::run_in_swap(Call call, const std::string& key, Handler handler, Appl
             --pending_swaps_;
             if (!stored) {
                 report(stored.error());
-                machine_.crash(loop_.now(), run->call.member, broker_unavailable);
+                machine_.crash(now(), run->call.member, broker_unavailable);
             } else if (!run->is_done) {
-                machine_.crash(loop_.now(), run->call.member);
+                machine_.crash(now(), run->call.member);
             } else {
                 run->apply(run->answer);
             }
@@ -133,7 +143,7 @@ void Shard::on(const event::JoinAsked& asked) {
     const bool has_answered = run_handler(key_call, [&](const Context& context, const Handlers& handlers) {
         if (handlers.broker_key) key = handlers.broker_key(context);
     });
-    if (!has_answered) return machine_.crash(loop_.now(), asked.member);
+    if (!has_answered) return machine_.crash(now(), asked.member);
     if (key) machine_.set_broker_key(asked.member, *std::move(key));
     run<JoinAnswer>(
         {asked.member, asked.pattern, "join"},
@@ -141,24 +151,23 @@ void Shard::on(const event::JoinAsked& asked) {
             return handlers.join ? handlers.join(context, params) : JoinAnswer::ok();
         },
         [this, member = asked.member](JoinAnswer& answer) {
-            machine_.answer_join(loop_.now(), member, std::move(answer));
+            machine_.answer_join(now(), member, std::move(answer));
         });
 }
 
 /// `call_handler(context, handlers, event, payload)`. A swap takes longer than the views of an output live.
 template <class Message, class CallHandler>
 void Shard::run_message(const Message& message, Call call, CallHandler call_handler) {
-    const auto apply = [this, call](const Actions& actions) {
-        machine_.apply(loop_.now(), call.member, call.reply_to, actions);
+    const auto apply = [this, id = call.member, reply_to = call.reply_to](const Actions& actions) {
+        machine_.apply(now(), id, reply_to, actions);
     };
     const auto member = machine_.member(call.member);
-    if (!member || !member->broker_key) {
-        return run<Actions>(
-            call,
-            [&](const Context& context, const Handlers& handlers) {
-                return call_handler(context, handlers, message.event, message.payload);
-            },
-            apply);
+    if (!member) return;
+    if (!member->broker_key) {
+        const auto handler = [&](const Context& context, const Handlers& handlers) {
+            return call_handler(context, handlers, message.event, message.payload);
+        };
+        return run_here<Actions>(call, *member, handler, apply);
     }
     const std::string user_event(std::exchange(call.user_event, {}));
     run<Actions>(
@@ -196,7 +205,7 @@ void Shard::on(const event::FirstMessage& message) {
             return handlers.initial_authorisation(context, event, payload);
         },
         [this, member = message.member, reply_to = message.reply_to](const JoinAnswer& answer) {
-            machine_.answer_first(loop_.now(), member, reply_to, answer);
+            machine_.answer_first(now(), member, reply_to, answer);
         });
 }
 
@@ -208,8 +217,8 @@ void Shard::on(const event::MessageOut& message) {
                                          actions =
                                              handlers.handle_out(context, message.event, message.payload);
                                      });
-    if (!is_done) return machine_.crash(loop_.now(), message.member);
-    machine_.apply(loop_.now(), message.member, {}, actions);
+    if (!is_done) return machine_.crash(now(), message.member);
+    machine_.apply(now(), message.member, {}, actions);
 }
 
 void Shard::on(const event::InfoDue& due) {
@@ -218,9 +227,7 @@ void Shard::on(const event::InfoDue& due) {
         [info = due.info](const Context& context, const Handlers& handlers) {
             return handlers.handle_info ? handlers.handle_info(context, info) : Actions{};
         },
-        [this, member = due.member](const Actions& actions) {
-            machine_.apply(loop_.now(), member, {}, actions);
-        });
+        [this, member = due.member](const Actions& actions) { machine_.apply(now(), member, {}, actions); });
 }
 
 void Shard::on(const event::ResponseIn& response) {
@@ -231,7 +238,7 @@ void Shard::on(const event::ResponseIn& response) {
             return handlers.handle_response ? handlers.handle_response(context, tag, *answer) : Actions{};
         },
         [this, member = response.member](const Actions& actions) {
-            machine_.apply(loop_.now(), member, {}, actions);
+            machine_.apply(now(), member, {}, actions);
         });
 }
 
@@ -258,7 +265,7 @@ TokenVerdict Shard::judge_token(MemberId id, std::string_view token) {
 }
 
 void Shard::on(const event::TokenAsked& asked) {
-    machine_.answer_token(loop_.now(), asked.member, judge_token(asked.member, asked.token));
+    machine_.answer_token(now(), asked.member, judge_token(asked.member, asked.token));
 }
 
 void Shard::on(const event::Ended& ended) {
@@ -268,7 +275,7 @@ void Shard::on(const event::Ended& ended) {
             return handlers.on_close ? handlers.on_close(context) : Actions{};
         },
         [this, member = ended.member](const Actions& actions) {
-            machine_.apply_closed(loop_.now(), member, actions);
+            machine_.apply_closed(now(), member, actions);
         });
 }
 

@@ -210,6 +210,13 @@ private:
     }
 
     void drain() {
+        do {
+            drain_once();
+        } while (machine_->handle_turn_end());
+        for (const SessionId session : std::exchange(closing_, {})) end(peer_of(session));
+    }
+
+    void drain_once() {
         while (const auto output = machine_->poll()) {
             if (const auto* send = std::get_if<act::Send>(&*output)) {
                 say(send->session, send->opcode, send->data);
@@ -225,7 +232,6 @@ private:
                     machine_->answer_token(now_, asked->member, judge(asked->token));
             }
         }
-        for (const SessionId session : std::exchange(closing_, {})) end(peer_of(session));
     }
 
     Peer& peer_of(SessionId session) { return peers_.at(names_.at(session)); }

@@ -70,8 +70,10 @@ struct Target {
         }
     }
     void drain() {
-        while (const auto output = machine.poll())
-            std::visit([this](const auto& o) { carry_out(o); }, *output);
+        do {
+            while (const auto output = machine.poll())
+                std::visit([this](const auto& o) { carry_out(o); }, *output);
+        } while (machine.handle_turn_end());
     }
     void carry_out(const server::act::Send& o) { read(o.data); }
     void carry_out(const server::act::Fanout& o) {

@@ -67,6 +67,22 @@ TEST(ServerChannels, JoinPushReplyAndBroadcastWithBothVersionsOnOneTopic) {
     EXPECT_EQ(stats.frames_dropped, 0u);
 }
 
+TEST(ServerChannels, TellOfChangesOfPresenceOnceATurn) {
+    server::Handlers handlers;
+    handlers.handle_in = [](const server::Context&, std::string_view event, server::PayloadView) {
+        return server::Actions().track(std::string(event));
+    };
+    TestServer server({}, handlers);
+    WsClient client(server.port());
+    EXPECT_EQ(client.call(join_v2), joined_v2);
+    const std::string one_read =
+        raw_frame(0x81, R"(["1","2","room:1","a",{}])") + raw_frame(0x81, R"(["1","3","room:1","b",{}])");
+    client.tcp().send(one_read);
+    const json diff = json::parse(client.receive_text());
+    EXPECT_EQ(diff[3], "presence_diff");
+    EXPECT_TRUE(diff[4]["joins"].contains("a") && diff[4]["joins"].contains("b")) << diff;
+}
+
 TEST(ServerChannels, AnswerHeartbeatsUnmatchedTopicsAndDuplicateJoinsAsPhoenix) {
     TestServer server;
     WsClient client(server.port());

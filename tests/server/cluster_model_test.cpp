@@ -93,7 +93,9 @@ private:
         return config;
     }
     void pump() {
-        while (const auto output = machine_.poll()) std::visit([this](const auto& o) { on(o); }, *output);
+        do {
+            while (const auto output = machine_.poll()) std::visit([this](const auto& o) { on(o); }, *output);
+        } while (machine_.handle_turn_end());
     }
 
     void on(const RareOutput& rare) {

@@ -44,10 +44,12 @@ void ServerNode::drain() {
 // ---- orders
 
 void ServerNode::pump() {
-    while (const auto output = machine_->poll()) {
-        application_.handle_output(*this, *output);
-        carry_out(*output);
-    }
+    do {
+        while (const auto output = machine_->poll()) {
+            application_.handle_output(*this, *output);
+            carry_out(*output);
+        }
+    } while (machine_->handle_turn_end());
     const bool spins = most_timeouts_ >= timeouts_that_spin;
     timer_.arm(spins ? std::nullopt : machine_->next_timeout());
 }

@@ -103,6 +103,12 @@ void ServerDriver::answer(server::MemberId member, server::ReplyTo to, phx::serv
 }
 
 void ServerDriver::drain() {
+    do {
+        drain_once();
+    } while (ends_turns && machine.handle_turn_end());
+}
+
+void ServerDriver::drain_once() {
     while (const auto output = machine.poll()) {
         log(*output);
         if (const auto* join = std::get_if<event::JoinAsked>(&*output)) {

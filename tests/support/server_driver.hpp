@@ -61,8 +61,10 @@ public:
 
     /// The lines since the last call.
     std::vector<std::string> lines();
-    /// Carries out and answers everything that is queued.
+    /// Carries out and answers everything that is queued; the turn ends then.
     void drain();
+    /// Off: several calls are one turn.
+    bool ends_turns = true;
 
     /// Of the questions, the last one that was asked.
     struct Asked {
@@ -79,6 +81,7 @@ public:
     protocol::TimePoint now{};
 
 private:
+    void drain_once();
     void answer(server::MemberId, server::ReplyTo, phx::server::Actions);
     std::string name(server::SessionId) const;
     void log(const server::Output&);

@@ -111,6 +111,15 @@ TEST_F(Allocations, NoneForAPushThatIsAnswered) {
     EXPECT_EQ(before.allocations(), of_the_actions);
 }
 
+TEST(Actions, AreMovedOutOfTheChainThatBuiltThem) {
+    const std::string payload = R"({"body":")" + std::string(100, 'x') + "\"}";
+    const auto handle_in = [](phx::server::PayloadView in) { return phx::server::Actions().ok(in).stop(); };
+    const AllocationCount before;
+    const phx::server::Actions actions = handle_in({Opcode::text, payload});
+    EXPECT_LE(before.allocations(), 3u); // the payload, and the list that grows once
+    EXPECT_EQ(actions.list.size(), 2u);
+}
+
 TEST(MemorySize, OfASessionAChannelAndAnOutputIsBounded) {
     EXPECT_LE(sizeof(server::Session), 136u);
     EXPECT_LE(sizeof(server::Membership), 336u);

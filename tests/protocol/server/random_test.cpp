@@ -250,8 +250,10 @@ private:
     }
 
     void drain() {
-        while (const auto output = machine_.poll())
-            std::visit([this](const auto& o) { carry_out(o); }, *output);
+        do {
+            while (const auto output = machine_.poll())
+                std::visit([this](const auto& o) { carry_out(o); }, *output);
+        } while (machine_.handle_turn_end());
     }
 
     void expect_open(server::SessionId session) {
