@@ -63,9 +63,12 @@ Failure ClientTunnel::refusal_failure() const {
                         ", which is not followed; check the URL",
                     Origin::peer);
     }
-    return fail(Errc::upgrade_refused,
-                target_.place() + " refused the connection" + with + "; check the path of the URL",
-                Origin::peer);
+    const bool is_busy = status == 429 || status == 503; // or stopping, for a deploy
+    return fail(
+        Errc::upgrade_refused,
+        target_.place() + " refused the connection" + with +
+            (is_busy ? "; it takes nobody at the moment, try again later" : "; check the path of the URL"),
+        Origin::peer);
 }
 
 Error ClientTunnel::ended_error() const {

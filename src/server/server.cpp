@@ -94,16 +94,16 @@ public:
     Result<void> set_tls(const TlsCertificate& certificate) {
         auto context = shell::make_tls(certificate);
         if (!context) return Failure{context.error()};
-        const bool is_posted =
-            options_.tls && post_all([tls = *std::move(context)](Shard& shard) { shard.set_tls(tls); });
-        if (!is_posted)
+        const bool is_set =
+            options_.tls && set_in_all([tls = *std::move(context)](Shard& shard) { shard.set_tls(tls); });
+        if (!is_set)
             return fail(Errc::invalid_argument, "set_tls(): the server does not run, or not with TLS");
         return {};
     }
 
     Result<void> set_allowed_origins(const std::vector<std::string>& origins) {
         if (auto checked = shell::check_origins(origins); !checked) return checked;
-        if (!post_all([origins](Shard& shard) { shard.set_allowed_origins(origins); }))
+        if (!set_in_all([origins](Shard& shard) { shard.set_allowed_origins(origins); }))
             return fail(Errc::invalid_argument, "set_allowed_origins(): the server does not run");
         return {};
     }
@@ -255,6 +255,19 @@ private:
         const auto group = running_group();
         if (!group) return false;
         for (const Worker& worker : group->workers) worker.post(task);
+        return true;
+    }
+
+    /// The same, and returns when all have it. Inside a handler later: the threads would wait for each other.
+    template <class Task> bool set_in_all(const Task& task) const {
+        const auto group = running_group();
+        if (!group) return false;
+        if (on_a_loop_thread(*group)) return post_all(task);
+        for (const Worker& worker : group->workers) {
+            worker.loop->call([&] {
+                if (const auto shard = worker.shard.lock()) task(*shard);
+            });
+        }
         return true;
     }
 

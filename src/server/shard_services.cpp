@@ -218,7 +218,7 @@ HttpAnswer Shard::serve_status_page() {
     answer.content_type = "text/html; charset=utf-8";
     answer.extra_headers =
         "content-security-policy: default-src 'none'; style-src 'unsafe-inline'; script-src "
-        "'unsafe-inline'; connect-src 'self' ws: wss:; base-uri 'none'; frame-ancestors "
+        "'unsafe-inline'; img-src data:; connect-src 'self' ws: wss:; base-uri 'none'; frame-ancestors "
         "'none'\r\nx-content-type-options: nosniff\r\nreferrer-policy: no-referrer\r\n";
     return answer;
 }

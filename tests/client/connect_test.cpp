@@ -77,6 +77,7 @@ TEST(Connect, ReportsARefusalWithoutBody) {
     EXPECT_EQ(error.code, Errc::upgrade_refused);
     ASSERT_TRUE(error.detail);
     EXPECT_EQ(error.detail->http_status, 503);
+    EXPECT_NE(error.message.find("try again later"), std::string::npos) << error.message;
     EXPECT_EQ(error.detail->http_headers, (std::vector<std::pair<std::string, std::string>>{
                                               {"retry-after", "7"}, {"content-length", "0"}}));
 }

@@ -139,7 +139,9 @@ export class Program {
         const gone = this.#ended.then(({ code, signal }) => {
             throw new Error(`ended with ${code ?? signal} before it printed ${what}: ${this.output}`);
         });
-        return within(Promise.race([found, gone]), `${what} of ${this.name}`);
+        return within(Promise.race([found, gone]), `${what} of ${this.name}`).finally(() => {
+            this.on_output = () => {};   // or all of it would be searched again with every line
+        });
     }
 
     give(text) {
@@ -191,6 +193,19 @@ export class Server {
     async stop() {
         this.#program.kill('SIGTERM');
         await this.#program.expect_exit(0);
+    }
+
+    signal(name) {
+        this.#program.kill(name);
+    }
+
+    get log() {
+        return this.#program.stderr;
+    }
+
+    /** The first match in its log. */
+    async logs(pattern, what) {
+        return this.#program.printed(pattern, what);
     }
 
     /** Ends it as a crash of its machine would: nobody is told. */

@@ -14,6 +14,13 @@ const json_objects = {
     decode: (text, done) => done(JSON.parse(text)),
 };
 
+/** A transport that trusts these authorities (PEM). */
+export const trusting = (ca) => class extends WebSocket {
+    constructor(url, protocols) {
+        super(url, protocols, { ca });
+    }
+};
+
 /** A connected socket of the given version, disconnected after the test. */
 export function connect(t, url, vsn, options = {}) {
     const socket = new Socket(url, {

@@ -1,20 +1,13 @@
 // phoenix.js and realtime-js against a phx-server that wants a token. The tokens are signed by node.
 import assert from 'node:assert/strict';
-import { createHmac } from 'node:crypto';
 import { describe, test } from 'node:test';
 import { WebSocket } from 'ws';
 import { fresh_topic, phx_server, shared_server, within } from './harness.mjs';
 import * as phoenix from './phoenix_js.mjs';
 import * as realtime from './realtime_js.mjs';
+import { secret, token_of } from './token.mjs';
 
-const secret = 'a secret with as many bytes as a hash has';
 const server = shared_server({ ...phx_server, args: [], env: { PHX_SERVER_JWT_SECRET: secret } });
-
-function token_of(claims, key = secret) {
-    const part = (object) => Buffer.from(JSON.stringify(object)).toString('base64url');
-    const text = `${part({ alg: 'HS256', typ: 'JWT' })}.${part(claims)}`;
-    return `${text}.${createHmac('sha256', key).update(text).digest('base64url')}`;
-}
 
 // The text makes base64 of both "+" and "/" in the subprotocol likely, whatever the claims.
 const good = token_of({ sub: 'ÿ?>~', role: 'authenticated', exp: 4102444800 });

@@ -207,8 +207,9 @@ public:
     /// descriptors or threads left), invalid_argument (no such address; open to the network without
     /// `tokens` or `authorize`; keys that cannot be used; started before), tls_failed (the certificate).
     Result<std::uint16_t> start();
-    /// Connections from now on get this certificate; those that are open keep theirs. Errors: tls_failed
-    /// (then nothing has changed), invalid_argument (the server runs without TLS, or does not run).
+    /// Connections from now on get this certificate (after a call inside a handler: soon); those that are
+    /// open keep theirs. Errors: tls_failed (then nothing has changed), invalid_argument (the server runs
+    /// without TLS, or does not run).
     Result<void> set_tls(const TlsCertificate&);
     /// The graceful half of a stop; call stop() after it. From now on upgrades are refused with 503 and
     /// `Retry-After: 1`, joins with `{"reason":"server draining"}`, and `GET /ready` is 503. Connections are
