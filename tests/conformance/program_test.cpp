@@ -44,6 +44,7 @@ TEST(ConformanceServer, SaysWhatIsWrongWithItsArguments) {
                                                       {"--listen", ":1"},
                                                       {"--listen", "127.0.0.1:65536"},
                                                       {"--listen", "127.0.0.1:1x"},
+                                                      {"--listen", "127.0.0.1:0", "--jwt-secret-file"},
                                                       {"--other", "127.0.0.1:0"}}) {
         const Process::Result ended = run_program(arguments);
         EXPECT_EQ(ended.exit_code, 2);
@@ -51,6 +52,13 @@ TEST(ConformanceServer, SaysWhatIsWrongWithItsArguments) {
         EXPECT_NE(ended.err.find("usage: phx-conformance-server --listen HOST:PORT"), std::string::npos)
             << ended.err;
     }
+}
+
+TEST(ConformanceServer, SaysThatItCannotReadItsSecret) {
+    const Process::Result ended =
+        run_program({"--listen", "127.0.0.1:0", "--jwt-secret-file", "/nonexistent/secret"});
+    EXPECT_EQ(ended.exit_code, 1);
+    EXPECT_EQ(ended.err, "phx-conformance-server: cannot read /nonexistent/secret\n");
 }
 
 TEST(ConformanceServer, SaysThatAnAddressIsInUse) {

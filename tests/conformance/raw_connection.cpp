@@ -1,5 +1,8 @@
 #include "tests/conformance/raw_connection.hpp"
 
+#include "protocol/wire/http_fields.hpp"
+
+#include <algorithm>
 #include <cerrno>
 #include <system_error>
 
@@ -27,6 +30,12 @@ Received received(const WebSocketEvent& event) {
     return Received{kind, std::string(event.payload), event.code};
 }
 
+bool has(const HttpHeaders& headers, std::string_view name) {
+    return std::any_of(headers.begin(), headers.end(), [name](const auto& header) {
+        return protocol::equals_ignoring_case(header.first, name);
+    });
+}
+
 } // namespace
 
 RawConnection::RawConnection(std::uint16_t port)
@@ -42,22 +51,25 @@ void RawConnection::write(std::string_view bytes) {
 }
 
 test::HttpResponse RawConnection::request(std::string_view method, std::string_view target,
-                                          const HttpHeaders& headers) {
-    std::string text = std::string(method) + " " + std::string(target) + " HTTP/1.1\r\nHost: 127.0.0.1\r\n";
+                                          const HttpHeaders& headers, std::string_view body) {
+    std::string text = std::string(method) + " " + std::string(target) + " HTTP/1.1\r\n";
+    if (!has(headers, "host")) text += "Host: 127.0.0.1\r\n";
+    if (!body.empty() && !has(headers, "content-length"))
+        text += "Content-Length: " + std::to_string(body.size()) + "\r\n";
     for (const auto& [name, value] : headers) text += name + ": " + value + "\r\n";
-    write(text + "\r\n");
+    write(text + "\r\n" + std::string(body));
     test::HttpResponse response = test::read_response(tcp_, chunk_);
     if (response.status == 101) parser_.feed(chunk_);
     return response;
 }
 
-test::HttpResponse RawConnection::upgrade(std::string_view target, std::string_view subprotocols) {
-    HttpHeaders headers = {{"Upgrade", "websocket"},
-                           {"Connection", "Upgrade"},
-                           {"Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="},
-                           {"Sec-WebSocket-Version", "13"},
-                           {"Sec-WebSocket-Extensions", "permessage-deflate; client_max_window_bits"}};
-    if (!subprotocols.empty()) headers.emplace_back("Sec-WebSocket-Protocol", std::string(subprotocols));
+test::HttpResponse RawConnection::upgrade(std::string_view target, HttpHeaders headers) {
+    headers.insert(headers.end(),
+                   {{"Upgrade", "websocket"},
+                    {"Connection", "Upgrade"},
+                    {"Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="},
+                    {"Sec-WebSocket-Version", "13"},
+                    {"Sec-WebSocket-Extensions", "permessage-deflate; client_max_window_bits"}});
     return request("GET", target, headers);
 }
 

@@ -29,9 +29,11 @@ public:
     explicit RawConnection(std::uint16_t port);
 
     /// Sends a request and reads the whole answer, except the frames after a 101.
-    test::HttpResponse request(std::string_view method, std::string_view target, const HttpHeaders& headers);
+    /// Host and Content-Length are added where they are missing and needed.
+    test::HttpResponse request(std::string_view method, std::string_view target, const HttpHeaders& headers,
+                               std::string_view body = {});
     /// A request with the headers of RFC 6455; it offers permessage-deflate, as the recorder's client did.
-    test::HttpResponse upgrade(std::string_view target, std::string_view subprotocols = {});
+    test::HttpResponse upgrade(std::string_view target, HttpHeaders headers = {});
 
     enum class Fin : std::uint8_t { more, last };
     void send_frame(protocol::FrameOpcode opcode, std::string_view payload, Fin fin = Fin::last);

@@ -1,7 +1,9 @@
 #include "tests/conformance/application.hpp"
 #include "tests/conformance/replay.hpp"
+#include "tests/support/process.hpp"
 
 #include <algorithm>
+#include <csignal>
 #include <fstream>
 #include <gtest/gtest.h>
 #include <iomanip>
@@ -58,13 +60,32 @@ private:
 
 Summary* const summary = static_cast<Summary*>(testing::AddGlobalTestEnvironment(new Summary));
 
+/// The program, where the server was told to stop.
+std::string replay_against_program(const Scenario& scenario, const Table& differences) {
+    phx::test::Process program({PHX_CONFORMANCE_SERVER, "--listen", "127.0.0.1:0"});
+    const std::string line = program.out_line().value_or("no line");
+    Target target;
+    target.port = static_cast<std::uint16_t>(std::stoi(line.substr(line.rfind(':') + 1)));
+    target.terminate = [&] { program.signal(SIGTERM); };
+    const std::string failure = replay(scenario, differences, target);
+    const auto ended = program.finish();
+    return failure.empty() && ended.exit_code != 0 ? "it ended with " + std::to_string(ended.exit_code)
+                                                   : failure;
+}
+
 /// A server of its own for each replay, so that nothing of another one is left.
 std::string replay_against_us(const Scenario& scenario, const Table& differences) {
-    phx::server::Server server(application_options());
+    if (ends_its_server(scenario)) return replay_against_program(scenario, differences);
+    phx::server::Options options = application_options();
+    options.timeouts.poll = std::chrono::seconds(2); // a recorded poll waits for ten
+    Target target;
+    target.poll_window = options.timeouts.poll;
+    phx::server::Server server(std::move(options));
     add_channels(server);
     const phx::Result<std::uint16_t> port = server.start();
     if (!port) return port.error().message;
-    return replay(scenario, differences, *port);
+    target.port = *port;
+    return replay(scenario, differences, target);
 }
 
 class Replay : public testing::TestWithParam<std::string> {};

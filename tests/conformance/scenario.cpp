@@ -1,5 +1,7 @@
 #include "tests/conformance/scenario.hpp"
 
+#include "tests/conformance/http_event.hpp"
+
 #include <algorithm>
 #include <fstream>
 #include <stdexcept>
@@ -50,6 +52,21 @@ std::string restore(const Step& step) {
         throw std::runtime_error("cannot restore the cut text of seq " + std::to_string(step.seq));
     }
     return text;
+}
+
+json upgrade_of(const json& line) {
+    json event = {{"upgrade", line.at("status")}};
+    const json headers = line.value("headers", json::object());
+    for (const char* name : chosen_by_upgrade)
+        if (headers.contains(name)) event[name] = headers[name];
+    return event;
+}
+
+json http_event_of(std::string_view kind, const json& line) {
+    const json recorded = line.value("headers", json::object());
+    std::vector<std::pair<std::string, std::string>> headers;
+    for (const auto& [name, value] : recorded.items()) headers.emplace_back(name, value.get<std::string>());
+    return http_event(kind, line.at("status").get<int>(), headers, line.value("body", ""));
 }
 
 } // namespace
@@ -105,11 +122,9 @@ json event_of(const Step& step) {
         return {{opcode, line.at("hex")}};
     }
     if (step.kind == "close") return {{"close", line.at("code")}, {"reason", line.value("reason", "")}};
-    if (step.kind == "upgrade") return {{"upgrade", line.at("status")}};
-    if (step.kind == "upgrade_refused")
-        return {{"refused", line.at("status")}, {"body", line.value("body", "")}};
-    if (step.kind == "http_response")
-        return {{"response", line.at("status")}, {"body", line.value("body", "")}};
+    if (step.kind == "upgrade") return upgrade_of(line);
+    if (step.kind == "upgrade_refused") return http_event_of("refused", line);
+    if (step.kind == "http_response") return http_event_of("response", line);
     throw std::runtime_error("a server cannot send a " + step.kind);
 }
 

@@ -41,9 +41,11 @@ std::vector<std::string> scenario_names(const std::filesystem::path& folder);
 /// The payload of a recorded frame or fragment. Texts that the recorder has cut (`data_prefix`) are restored.
 std::string payload_of(const Step& step);
 
+/// The headers of an upgrade by which a server says what it has chosen of what the client offered.
+inline constexpr const char* chosen_by_upgrade[] = {"sec-websocket-extensions", "sec-websocket-protocol"};
+
 /// What a server's step is compared by: {"text": JSON}, {"binary": hex}, {"pong": hex}, {"close": code,
-/// "reason": ...},
-/// {"upgrade": 101}, {"refused": status, "body": ...} or {"response": status, "body": ...}.
+/// "reason": ...}, {"upgrade": 101} with what it chose, or as http_event() says "refused" and "response".
 nlohmann::json event_of(const Step& step);
 
 } // namespace phx::conformance

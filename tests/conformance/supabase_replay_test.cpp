@@ -1,9 +1,11 @@
 #include "tests/conformance/supabase_replay.hpp"
 #include "tests/conformance/supabase_scenario.hpp"
+#include "tests/conformance/supabase_server_replay.hpp"
 
 #include <algorithm>
 #include <fstream>
 #include <gtest/gtest.h>
+#include <set>
 
 using namespace phx::conformance;
 
@@ -19,13 +21,21 @@ const Table& table() {
 
 Scenario load(const std::string& name) { return load_supabase_scenario(vectors / (name + ".jsonl")); }
 
-std::vector<std::string> replayed_scenarios() {
+/// Those that are about HTTP: to a server, over sockets. The others: to the machine, in virtual time.
+const std::set<std::string> over_http = {"03_connect_errors", "05_broadcast", "09_private", "14_rest"};
+
+std::vector<std::string> in_virtual_time() {
     std::vector<std::string> names = scenario_names(vectors);
-    std::erase_if(names, [](const std::string& name) { return table().out_of_scope.contains(name); });
+    std::erase_if(names, [](const std::string& name) {
+        return over_http.contains(name) || table().out_of_scope.contains(name);
+    });
     return names;
 }
 
 class SupabaseReplay : public testing::TestWithParam<std::string> {};
+class SupabaseServerReplay : public testing::TestWithParam<std::string> {};
+
+const auto name_of = [](const auto& test) { return test.param; };
 
 } // namespace
 
@@ -33,8 +43,13 @@ TEST_P(SupabaseReplay, AnswersAsRecordedOrAsTheTableSays) {
     EXPECT_EQ(replay_supabase(load(GetParam()), table()), "");
 }
 
-INSTANTIATE_TEST_SUITE_P(Recorded, SupabaseReplay, testing::ValuesIn(replayed_scenarios()),
-                         [](const auto& test) { return test.param; });
+INSTANTIATE_TEST_SUITE_P(Recorded, SupabaseReplay, testing::ValuesIn(in_virtual_time()), name_of);
+
+TEST_P(SupabaseServerReplay, AnswersAsRecordedOrAsTheTableSays) {
+    EXPECT_EQ(replay_supabase_to_server(load(GetParam()), table()), "");
+}
+
+INSTANTIATE_TEST_SUITE_P(Recorded, SupabaseServerReplay, testing::ValuesIn(over_http), name_of);
 
 // The replay itself: it has to notice what is wrong.
 
@@ -57,6 +72,36 @@ TEST(SupabaseReplayer, ReportsAFrameTooManyAndOneTooFew) {
     EXPECT_NE(replay_supabase(scenario, table()), "");
     scenario.steps.insert(scenario.steps.insert(after, removed), removed);
     EXPECT_NE(replay_supabase(scenario, table()), "");
+}
+
+TEST(SupabaseServerReplayer, ReportsAnAnswerWithAnotherStatusBodyOrHeader) {
+    const Scenario recorded = load("14_rest");
+    const auto found = std::find_if(recorded.steps.begin(), recorded.steps.end(), [](const Step& step) {
+        return step.kind == "http_response" && step.line["status"] == 422;
+    });
+    const auto at = found - recorded.steps.begin();
+    for (const auto& [key, value, where] :
+         {std::tuple<const char*, nlohmann::json, const char*>{"status", 423, "at /response"},
+          {"body", R"({"errors":{}})", "at /body/errors"},
+          {"headers", {{"content-type", "text/html"}}, "expected"}}) {
+        Scenario changed = recorded;
+        changed.steps[static_cast<std::size_t>(at)].line[key] = value;
+        EXPECT_NE(replay_supabase_to_server(changed, table()).find(where), std::string::npos) << key;
+    }
+}
+
+TEST(SupabaseServerReplayer, ReportsWhatMembersHearOtherwise) {
+    const Scenario recorded = load("05_broadcast");
+    const auto rest = std::find_if(recorded.steps.rbegin(), recorded.steps.rend(), [](const Step& step) {
+        return step.sender == Sender::server && step.kind == "frame";
+    });
+    const auto at = recorded.steps.rend() - rest - 1;
+    Scenario changed = recorded;
+    changed.steps[static_cast<std::size_t>(at)].line["hex"] = "00";
+    EXPECT_NE(replay_supabase_to_server(changed, table()).find("at /binary: expected"), std::string::npos);
+    changed = recorded;
+    changed.steps.erase(changed.steps.begin() + at);
+    EXPECT_NE(replay_supabase_to_server(changed, table()), "");
 }
 
 TEST(SupabaseDifferences, NameOnlyWhatIsRecordedAndDiffers) {

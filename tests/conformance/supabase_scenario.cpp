@@ -13,6 +13,11 @@ using nlohmann::json;
 
 namespace {
 
+/// The recorder signed these with another secret.
+constexpr std::string_view forged_signatures[] = {"GXqEZMGBgYdSiVGxBAmm_fXNRpvePQPfqXM0RzQ6bO8",
+                                                  "npWUPdDr33IQBF4f4EIzetJ2cAylmpTgpn8OyjmeMnQ",
+                                                  "ymlHMBxo_Mv60OkJn3TULdlEupA5Rp14BuyrZ1Ynt4E"};
+
 /// Of the keys `text` and `hex` of a line.
 void read_payload(const json& line, Step& step, const std::string& opcode) {
     step.kind = "frame";
@@ -21,20 +26,31 @@ void read_payload(const json& line, Step& step, const std::string& opcode) {
     if (line.contains("text")) step.line["data"] = line["text"];
 }
 
+/// An answer on a connection refuses its upgrade.
+void read_http(const json& line, Step& step) {
+    const bool is_refusal = !step.connection.empty();
+    step.kind = step.sender != Sender::server ? "http_request"
+                : is_refusal                  ? "upgrade_refused"
+                                              : "http_response";
+    if (line.contains("text")) step.line["body"] = line["text"];
+    if (line.contains("hex")) step.line["body"] = from_hex(line["hex"].get<std::string>());
+}
+
 Step parse_step(int number, const json& line) {
     Step step;
     step.seq = number;
     step.at_ms = line.value("t", 0.0);
     step.connection = line.value("conn", "");
     const std::string direction = line.value("dir", ""), op = line.value("op", "");
-    step.sender = direction == "in" ? Sender::server : direction.empty() ? Sender::nobody : Sender::client;
+    if (direction == "in") step.sender = Sender::server;
+    if (direction == "out" || direction == "open") step.sender = Sender::client;
     step.kind = direction.empty() ? "note" : op;
     step.line = line;
     if (direction == "open") step.kind = "connect";
-    if (direction == "sql") step.kind = "sql";
-    if (op == "http") step.kind = direction == "in" ? "http_response" : "http_request";
+    if (direction == "sql" || direction == "error") step.kind = direction;
+    if (op == "http") read_http(line, step);
     if (op == "text" || op == "binary" || op == "pong") read_payload(line, step, op);
-    if (op == "upgrade" || op == "handshake" || step.kind == "http_response") step.sender = Sender::nobody;
+    if (op == "handshake") step.sender = Sender::nobody; // the client's word for the upgrade
     return step;
 }
 
@@ -62,6 +78,22 @@ json claims_of(std::string_view token) {
                                 protocol::Base64Padding::unpadded);
     json claims = text ? json::parse(*text, nullptr, false) : json();
     return claims.is_object() ? claims : json(nullptr);
+}
+
+bool is_forged(std::string_view token) {
+    return std::any_of(std::begin(forged_signatures), std::end(forged_signatures),
+                       [token](std::string_view signature) { return token.ends_with(signature); });
+}
+
+std::vector<phx::server::Policy> recorded_policies() {
+    using phx::server::Requirement;
+    const Requirement users{.roles = {"authenticated", "service_role"}};
+    return {{.topic = "realtime:room:*", .join = users, .write = users, .presence = users},
+            {.topic = "realtime:ro:*", .join = users, .presence = users}};
+}
+
+bool is_presence_diff(const json& event) {
+    return event.dump().find("\"presence_diff\"") != std::string::npos;
 }
 
 std::int64_t began_at_ms(const Scenario& scenario) {

@@ -4,6 +4,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { accessSync, constants } from 'node:fs';
 import { after, before } from 'node:test';
+import { key_args, with_tokens } from './tokens.mjs';
 
 // Generous: a deadline only ends a run that has already failed, so that it says what it waited for.
 export const deadline_ms = 20_000;
@@ -222,9 +223,10 @@ export class Server {
     }
 }
 
-export const conformance = { variable: 'PHX_CONFORMANCE_SERVER', args: [] };
-export const realtime_server = { variable: 'PHX_REALTIME_SERVER', args: [] };
-export const phx_server = { variable: 'PHX_SERVER', args: ['--insecure-no-auth'] };
+const keys = with_tokens ? key_args() : [];
+export const conformance = { variable: 'PHX_CONFORMANCE_SERVER', args: keys };
+export const realtime_server = { variable: 'PHX_REALTIME_SERVER', args: keys };
+export const phx_server = { variable: 'PHX_SERVER', args: with_tokens ? keys : ['--insecure-no-auth'] };
 
 export function start({ variable, args, env }, port = 0) {
     return Server.start(variable, { port, args, env });

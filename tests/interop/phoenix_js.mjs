@@ -2,6 +2,7 @@
 import { Socket } from 'phoenix';
 import { WebSocket } from 'ws';
 import { Log, within } from './harness.mjs';
+import { member_token, with_tokens } from './tokens.mjs';
 
 export const versions = ['1.0.0', '2.0.0'];
 
@@ -21,6 +22,19 @@ export const trusting = (ca) => class extends WebSocket {
     }
 };
 
+/** In a run with tokens who is named by `token` has a token that says so, and anybody else an authToken. */
+function credentials({ params, authToken }) {
+    if (!with_tokens) {
+        return {};
+    }
+    const signed = ({ token, ...rest } = {}) =>
+        (token ? { ...rest, token: member_token({ sub: token }) } : rest);
+    if (typeof params === 'function') {
+        return { params: () => signed(params()) };
+    }
+    return { params: signed(params), ...(params?.token ? {} : { authToken: authToken ?? member_token() }) };
+}
+
 /** A connected socket of the given version, disconnected after the test. */
 export function connect(t, url, vsn, options = {}) {
     const socket = new Socket(url, {
@@ -28,6 +42,7 @@ export function connect(t, url, vsn, options = {}) {
         vsn,
         ...(vsn === '1.0.0' ? json_objects : {}),
         ...options,
+        ...credentials(options),
     });
     t.after(() => within(new Promise((closed) => socket.disconnect(closed)), 'disconnect'));
     socket.connect();

@@ -4,6 +4,7 @@ import { describe, test } from 'node:test';
 import { WebSocket } from 'ws';
 import { Log, conformance, fresh_topic, phx_server, shared_server, start } from './harness.mjs';
 import { connect, join, joined, outcome, versions } from './phoenix_js.mjs';
+import { token_named } from './tokens.mjs';
 
 const server = shared_server(conformance);
 
@@ -117,7 +118,7 @@ for (const [what, path, params, status] of [
 test('phoenix.js carries its token in the subprotocol', async (t) => {
     const own = await start(phx_server);
     t.after(() => own.discard());
-    const socket = connect(t, own.url('/socket'), '2.0.0', { authToken: 'secret-token?>' });
+    const socket = connect(t, own.url('/socket'), '2.0.0', { authToken: token_named('secret-token?>') });
     const log = new Log('socket');
     socket.onError(({ message }) => log.add('error', message));
     socket.onOpen(() => log.add('open', socket.conn.protocol));
@@ -128,7 +129,7 @@ test('phoenix.js carries its token in the subprotocol', async (t) => {
 });
 
 test('a connection without subprotocols gets none', async (t) => {
-    const socket = connect(t, server.url('/socket'), '2.0.0');
+    const socket = connect(t, server.url('/socket'), '2.0.0', { params: { token: 'known' } });
     const log = new Log('socket');
     socket.onOpen(() => log.add('open', socket.conn.protocol));
     await log.expect('open', '');

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { Log, fresh_topic, phx_server, shared_server, start } from './harness.mjs';
 import { client_of, expect_heard, shout, subscribe, subscribed, versions } from './realtime_js.mjs';
+import { token_named } from './tokens.mjs';
 
 const server = shared_server(phx_server);
 const with_ack = { broadcast: { ack: true } };
@@ -97,21 +98,22 @@ for (const vsn of versions) {
         test('sets a token while it is subscribed', async (t) => {
             const client = open(t);
             const channel = await subscribed(client, fresh_topic('lobby'), { config: with_ack });
-            await client.setAuth('first-token');
-            await client.setAuth('second-token');
+            await client.setAuth(token_named('first-token'));
+            await client.setAuth(token_named('second-token'));
             assert.equal(await shout(channel, 'still here', {}), 'ok');
             channel.statuses.expect_nothing();
         });
 
         test('subscribes with a token', async (t) => {
             const client = open(t);
-            await client.setAuth('some-token');
+            await client.setAuth(token_named('some-token'));
             await subscribed(client, fresh_topic('lobby'));
         });
 
         test('takes its token from a callback', async (t) => {
             let calls = 0;
-            const client = open(t, { accessToken: async () => `token-${++calls}`, heartbeatIntervalMs: 50 });
+            const accessToken = async () => token_named(`token-${++calls}`);
+            const client = open(t, { accessToken, heartbeatIntervalMs: 50 });
             const channel = await subscribed(client, fresh_topic('lobby'), { config: with_ack });
             const log = new Log('heartbeat');
             client.onHeartbeat((status) => log.add(status));

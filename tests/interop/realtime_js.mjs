@@ -3,13 +3,14 @@ import assert from 'node:assert/strict';
 import { RealtimeClient } from '@supabase/realtime-js';
 import { WebSocket } from 'ws';
 import { Log, within } from './harness.mjs';
+import { token_named } from './tokens.mjs';
 
 export const versions = ['1.0.0', '2.0.0'];
 
 /** A client that connects with its first channel; disconnected after the test. */
 export function client_of(t, server, vsn, options = {}) {
     const client = new RealtimeClient(server.url('/realtime/v1'), {
-        params: { apikey: 'any-key' },
+        params: { apikey: token_named('any-key') },
         transport: WebSocket,
         vsn,
         reconnectAfterMs: () => 20,

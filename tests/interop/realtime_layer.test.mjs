@@ -6,6 +6,7 @@ import {
 } from './harness.mjs';
 import * as theirs from './realtime_js.mjs';
 import * as ours from './realtime_peer.mjs';
+import { token_named } from './tokens.mjs';
 
 const { expect_heard, shout, versions } = theirs;
 const server = shared_server(phx_server);
@@ -146,16 +147,17 @@ for (const our_vsn of versions) {
 
             test('a new token reaches the server, and both stay subscribed', async (t) => {
                 const topic = fresh_topic('tokens');
+                const [first, second, third] = [1, 2, 3].map((n) => token_named(`token-${n}`));
                 for (const side of [ours, theirs]) {
                     const client = side.client_of(t, guarded_server, vsn_of.get(side));
-                    await client.setAuth('token-1');
+                    await client.setAuth(first);
                     const channel = await side.subscribed(client, topic, { events: ['*'] });
-                    await expect_heard(channel, 'joined', { token: 'token-1' });
-                    await client.setAuth('token-2');
-                    await expect_heard(channel, 'refreshed', { token: 'token-2' });
-                    await client.setAuth('token-2');   // known to the server: not sent again
-                    await client.setAuth('token-3');
-                    await expect_heard(channel, 'refreshed', { token: 'token-3' });
+                    await expect_heard(channel, 'joined', { token: first });
+                    await client.setAuth(second);
+                    await expect_heard(channel, 'refreshed', { token: second });
+                    await client.setAuth(second);   // known to the server: not sent again
+                    await client.setAuth(third);
+                    await expect_heard(channel, 'refreshed', { token: third });
                     channel.heard.expect_nothing();
                     channel.statuses.expect_nothing();
                 }
@@ -170,8 +172,8 @@ for (const our_vsn of versions) {
                     members.push([client, await side.subscribed(client, topic, options)]);
                 }
                 for (const [i, [client, channel]] of members.entries()) {
-                    await client.setAuth('first-token');
-                    await client.setAuth('second-token');
+                    await client.setAuth(token_named('first-token'));
+                    await client.setAuth(token_named('second-token'));
                     assert.equal(await shout(channel, 'with a new token', { i }), 'ok');
                     await expect_heard(members[1 - i][1], 'with a new token', { i });
                 }

@@ -5,6 +5,7 @@
 #include <phx/realtime.hpp>
 
 #include <cstddef>
+#include <cstdlib>
 #include <exception>
 #include <iostream>
 #include <mutex>
@@ -135,12 +136,13 @@ void obey(RealtimeClient& client, const Json& command) {
 } // namespace
 
 int main(int argc, char** argv) {
-    if (argc != 3) {
-        std::cerr << "usage: realtime_peer URL VSN\n";
+    const char* const api_key = std::getenv("PHX_REALTIME_API_KEY");
+    if (argc != 3 || api_key == nullptr) {
+        std::cerr << "usage: PHX_REALTIME_API_KEY=KEY realtime_peer URL VSN\n";
         return 2;
     }
     phx::realtime::RealtimeOptions options;
-    options.api_key = "any-key";
+    options.api_key = api_key;
     options.socket.vsn = std::string_view(argv[2]) == "1.0.0" ? phx::Vsn::v1 : phx::Vsn::v2;
     options.socket.retry.first_connect = {{phx::Millis(20)}, phx::Jitter::none};
     options.socket.retry.reconnect = {{phx::Millis(20)}, phx::Jitter::none};

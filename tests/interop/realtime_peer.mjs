@@ -3,10 +3,11 @@
 import assert from 'node:assert/strict';
 import { Log, Program, bytes, bytes_of, within } from './harness.mjs';
 import { plain, plain_state } from './realtime_js.mjs';
+import { token_named } from './tokens.mjs';
 
 /** A client that connects with its first channel; its program must end with 0 after the test. */
-export function client_of(t, server, vsn) {
-    const client = new Client(server.url('/realtime/v1'), vsn);
+export function client_of(t, server, vsn, { params: { apikey } = { apikey: token_named('any-key') } } = {}) {
+    const client = new Client(server.url('/realtime/v1'), vsn, apikey);
     t.after(() => client.end());
     return client;
 }
@@ -38,8 +39,8 @@ class Client {
     #channels = new Map();
     failures = [];   // what Socket::on_error was told
 
-    constructor(url, vsn) {
-        this.#program = new Program('PHX_REALTIME_PEER', [url, vsn]);
+    constructor(url, vsn, apikey) {
+        this.#program = new Program('PHX_REALTIME_PEER', [url, vsn], { PHX_REALTIME_API_KEY: apikey });
         this.#program.on_output = () => this.#take();
     }
 

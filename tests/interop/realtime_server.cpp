@@ -1,6 +1,8 @@
 // phx-server with the little of Supabase's authorization that the suites need: a private channel of a topic
 // `secret...` is refused, and a topic `tokens...` broadcasts each token that it is given. Who joins the topic
 // `bell` or `bell_bytes` gets messages at its inbox.
+#include "tests/support/token_file.hpp"
+
 #include <phx/json.hpp>
 #include <phx/server/server.hpp>
 
@@ -73,8 +75,9 @@ Handlers bell(phx::server::Server& server) {
 } // namespace
 
 int main(int argc, char** argv) {
-    if (argc != 3 || std::string_view(argv[1]) != "--listen") {
-        std::fputs("usage: realtime_server --listen 127.0.0.1:PORT\n", stderr);
+    const bool has_tokens = argc == 5 && std::string_view(argv[3]) == "--jwt-secret-file";
+    if ((argc != 3 && !has_tokens) || std::string_view(argv[1]) != "--listen") {
+        std::fputs("usage: realtime_server --listen 127.0.0.1:PORT [--jwt-secret-file FILE]\n", stderr);
         return 2;
     }
     const std::string_view address = argv[2];
@@ -87,6 +90,7 @@ int main(int argc, char** argv) {
     options.port = static_cast<std::uint16_t>(std::atoi(argv[2] + address.rfind(':') + 1));
     const phx::server::Requirement nothing;
     options.policies = {{.topic = "realtime:*", .join = nothing, .write = nothing, .presence = nothing}};
+    if (has_tokens) options.tokens = phx::test::tokens_by_secret_file(argv[4]).value();
     phx::server::Server server(std::move(options));
     server.channel("realtime:secret*", secret());
     server.channel("realtime:tokens*", tokens());

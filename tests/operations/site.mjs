@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Program, Server, within } from '../interop/harness.mjs';
 import * as phoenix from '../interop/phoenix_js.mjs';
-import { secret, token_of } from '../interop/token.mjs';
+import { secret, token_of } from '../interop/tokens.mjs';
 
 const example = fileURLToPath(new URL('../../tools/phx-server/phx-server.example.json', import.meta.url));
 const later = 4102444800;

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { connection_errors, screenshot, shared_browser } from '../interop/browser.mjs';
 import { phx_server, shared_server, start } from '../interop/harness.mjs';
-import { secret, token_of } from '../interop/token.mjs';
+import { secret, token_of } from '../interop/tokens.mjs';
 import { address, inspect, shows } from './status_page.mjs';
 
 const kind = { ...phx_server, args: [], env: { PHX_SERVER_JWT_SECRET: secret } };
