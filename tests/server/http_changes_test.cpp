@@ -94,8 +94,8 @@ TEST(ServerChanges, OfHostileBodiesGetAReasonAndNothingElse) {
         {std::string("{\"type\":\"\xff\"}"), 400},
         {R"({"type":"\ud800"})", 400},
         {deep, 400},
-        {R"({"type":"INSERT","table":"todos","record":)" + std::string(100, '[') + std::string(100, ']') +
-             "}",
+        {R"({"type":"INSERT","table":"todos","record":)" + std::string(10'000, '[') +
+             std::string(10'000, ']') + "}",
          400},
         {"7", 422},
         {"[" + insert + "]", 422},

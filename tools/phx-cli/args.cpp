@@ -184,6 +184,11 @@ std::string wire_topic(const ConnectArgs& args, const std::string& topic) {
     return supabase_dialect(args) ? protocol::realtime_topic(topic) : topic;
 }
 
+std::string token_of(const ConnectArgs& args) {
+    const char* const from_environment = std::getenv("PHX_TOKEN");
+    return args.token.empty() && from_environment != nullptr ? from_environment : args.token;
+}
+
 SocketOptions socket_options(const ConnectArgs& args) {
     SocketOptions options;
     for (const auto& param : args.params) {
@@ -198,12 +203,7 @@ SocketOptions socket_options(const ConnectArgs& args) {
         options.headers.emplace_back(header.substr(0, colon),
                                      value == std::string::npos ? std::string() : header.substr(value));
     }
-    std::string token = args.token;
-    if (const char* from_environment = std::getenv("PHX_TOKEN");
-        token.empty() && from_environment != nullptr) {
-        token = from_environment;
-    }
-    if (!token.empty()) {
+    if (const std::string token = token_of(args); !token.empty()) {
         // Supabase takes it as the parameter `apikey`, Phoenix as a subprotocol.
         if (supabase_dialect(args)) {
             options.params["apikey"] = token;

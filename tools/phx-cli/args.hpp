@@ -79,6 +79,8 @@ bool supabase_dialect(const ConnectArgs&);
 /// The topic as it goes on the wire: prefixed with `realtime:` in the Supabase dialect.
 std::string wire_topic(const ConnectArgs&, const std::string& topic);
 
+/// Of --token or of the environment; empty: none.
+std::string token_of(const ConnectArgs&);
 SocketOptions socket_options(const ConnectArgs&);
 
 } // namespace phx::cli
