@@ -31,6 +31,8 @@ std::string metrics_text(const phx::server::Stats& stats) {
            stats.frames_dropped);
     append(out, "slow_consumers_total", "counter", "Clients that were closed because they read too slowly.",
            stats.slow_consumers);
+    append(out, "timeouts_total", "counter",
+           "Connections that were ended because their client took too long.", stats.timed_out);
     return out;
 }
 

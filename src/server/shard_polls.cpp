@@ -38,6 +38,12 @@ std::shared_ptr<PollingClient> Shard::find_poll(const HttpRequest& request) cons
     return found != polling_.end() ? found->second : nullptr;
 }
 
+/// A POST without a session.
+std::optional<HttpAnswer> Shard::admit_post(const HttpExchange& exchange) const {
+    if (exchange.request().method != "POST" || find_poll(exchange.request())) return std::nullopt;
+    return status_answer(PollStatus::gone);
+}
+
 void Shard::serve_poll(const ConnectAttempt& wanted, const std::shared_ptr<HttpExchange>& exchange) {
     const std::shared_ptr<PollingClient> client = find_poll(exchange->request());
     const bool is_post = exchange->request().method == "POST";
