@@ -5,18 +5,31 @@
 
 namespace phx::protocol::server {
 
+namespace {
+
+// What the tables keep beside the texts, rounded up: a node of the list and a place in the topic; for each
+// topic a node of the map and a deque, which has 512 bytes from its first element on.
+constexpr std::size_t node_bytes = 32;
+constexpr std::size_t topic_bytes = 768;
+
+std::size_t size_of_topic(const std::string& name) noexcept { return topic_bytes + name.size(); }
+
+} // namespace
+
 std::size_t HistoryStore::size_of(const PastMessage& message) noexcept {
-    return sizeof(PastMessage) + message.topic.size() + message.id.size() + message.user_event.size() +
-           message.payload.size();
+    return sizeof(PastMessage) + node_bytes + message.topic.size() + message.id.size() +
+           message.user_event.size() + message.payload.size();
 }
 
 void HistoryStore::add(PastMessage message, const phx::server::History& rule) {
     const std::size_t size = size_of(message);
+    const std::size_t at_most = size + size_of_topic(message.topic);
     const std::int64_t now_ms = message.unix_ms;
-    if (rule.max_messages == 0 || message.ends_ms <= now_ms || size > max_bytes_) return;
-    while (!messages_.empty() && (messages_.front().ends_ms <= now_ms || bytes_ + size > max_bytes_))
+    if (rule.max_messages == 0 || message.ends_ms <= now_ms || at_most > max_bytes_) return;
+    while (!messages_.empty() && (messages_.front().ends_ms <= now_ms || bytes_ + at_most > max_bytes_))
         drop_oldest(topics_.find(messages_.front().topic));
-    auto topic = topics_.try_emplace(message.topic).first;
+    const auto [topic, is_new] = topics_.try_emplace(message.topic);
+    if (is_new) bytes_ += size_of_topic(topic->first);
     messages_.push_back(std::move(message));
     topic->second.push_back(std::prev(messages_.end()));
     bytes_ += size;
@@ -28,7 +41,10 @@ void HistoryStore::drop_oldest(Topics::iterator topic) {
     const auto oldest = topic->second.front();
     bytes_ -= size_of(*oldest);
     topic->second.pop_front();
-    if (topic->second.empty()) topics_.erase(topic);
+    if (topic->second.empty()) {
+        bytes_ -= size_of_topic(topic->first);
+        topics_.erase(topic);
+    }
     messages_.erase(oldest);
 }
 

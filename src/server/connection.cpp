@@ -17,6 +17,10 @@ constexpr std::uint64_t max_discarded_body_bytes = 64u << 10;
 constexpr std::size_t max_body_bytes = 8u << 20; // of a request to a service; Plug's limit for JSON
 // Of requests behind one whose answer is still to come.
 constexpr std::size_t max_waiting_bytes = 64u << 10;
+// Of answers; while so much waits, no request is answered.
+constexpr std::size_t max_unread_bytes = 256u << 10;
+
+bool has_body(const HttpRequest& request) noexcept { return request.content_length > 0 || request.chunked; }
 
 } // namespace
 
@@ -80,10 +84,17 @@ void Connection::stop() {
 }
 
 void Connection::handle_deadline() {
-    if (phase_ != Phase::http) return kill();
+    if (phase_ == Phase::http) return give_up_request();
+    if (phase_ != Phase::finishing) shard_.count_timeout();
+    kill();
+}
+
+void Connection::give_up_request() {
+    if (exchange_ && !body_) return; // our turn
+    const bool is_kept = has_asked_ && head_.empty() && !body_ && body_left_ == 0 && pending_bytes() == 0;
+    if (!is_kept) shard_.count_timeout(); // a connection that was kept for more requests just ends
     const HttpAnswer too_late = HttpAnswer::error(408, "the request did not arrive in time");
     if (body_) return answer_exchange(too_late);
-    if (exchange_) return; // our turn
     if (head_.empty()) return finish_soon(Ending::linger);
     respond(too_late, BodyPart::send, AfterAnswer::close);
 }
@@ -94,6 +105,7 @@ void Connection::handle_writing(Writing writing) {
         shard_.set_deadline(*this, DeadlineKind::write);
     } else if (phase_ == Phase::http) {
         shard_.set_deadline(*this, DeadlineKind::request);
+        if (!is_taking_) take_requests(); // what waited for it
     } else {
         Deadline::clear();
     }
@@ -121,7 +133,7 @@ void Connection::handle_bytes(std::span<char> bytes) {
 void Connection::take_requests() {
     std::size_t used = 0;
     is_taking_ = true;
-    while (phase_ == Phase::http) {
+    while (phase_ == Phase::http && may_answer()) {
         const auto taken = take_http(std::string_view(head_).substr(used));
         if (!taken) break;
         used += *taken;
@@ -137,6 +149,13 @@ void Connection::take_requests() {
     }
 }
 
+/// Whoever sends requests and reads no answers makes us keep no more than a few.
+bool Connection::may_answer() {
+    if (pending_bytes() < max_unread_bytes) return true;
+    flush();
+    return pending_bytes() == 0; // else handle_writing() goes on when they are taken
+}
+
 std::optional<std::size_t> Connection::take_http(std::string_view bytes) {
     if (body_ && !bytes.empty()) return take_body(bytes);
     if (exchange_) return std::nullopt;
@@ -150,6 +169,7 @@ std::optional<std::size_t> Connection::take_http(std::string_view bytes) {
     const ParsedHead head = parse_request_head(bytes, request, scanned_);
     if (head.status == ParsedHead::Status::incomplete) return std::nullopt;
     scanned_ = 0;
+    has_asked_ = true;
     if (head.status == ParsedHead::Status::refused) {
         respond(HttpAnswer::error(head.http_status, head.reason), BodyPart::send, AfterAnswer::close);
     } else {
@@ -176,9 +196,8 @@ void Connection::answer(const HttpRequest& request, std::string_view head) {
     Routed routed = route(request, shard_.options(), shard_.token_use());
     if (auto* const service = std::get_if<ServiceRequest>(&routed))
         return start_service(request, head, std::move(*service));
-    const bool has_body = request.content_length > 0 || request.chunked;
     if (auto* const wanted = std::get_if<UpgradeRequest>(&routed)) {
-        if (!has_body) return upgrade(std::move(*wanted));
+        if (!has_body(request)) return upgrade(std::move(*wanted));
         routed = HttpAnswer::error(400, "an upgrade has no body");
     }
     const bool keep = request.keep_alive && !request.chunked && !request.has_header("expect") &&
@@ -196,11 +215,13 @@ void Connection::start_service(const HttpRequest& request, std::string_view head
         std::string(head), std::string(), peer_,
         [this](const HttpAnswer& http_answer) { answer_exchange(http_answer); }); // closed before us
     service_ = std::move(service);
+    // Nothing is kept of the body of somebody who may not ask.
+    if (const auto refused = shard_.admit(*service_, *exchange_)) return answer_exchange(*refused);
     if (request.chunked && !protocol::equals_ignoring_case(request.header("transfer-encoding"), "chunked"))
         return answer_exchange(HttpAnswer::error(501, "only chunked is known of transfer codings"));
     if (request.content_length >= max_body_bytes)
         return answer_exchange(HttpAnswer::error(413, "the body is too large"));
-    if (request.content_length == 0 && !request.chunked) return run_service();
+    if (!has_body(request)) return run_service();
     if (request.header_has_token("expect", "100-continue")) {
         output() += "HTTP/1.1 100 Continue\r\n\r\n";
         output_changed();
@@ -219,7 +240,8 @@ void Connection::answer_exchange(const HttpAnswer& wanted) {
     const std::shared_ptr<HttpExchange> exchange = std::exchange(exchange_, nullptr);
     exchange->close();
     const HttpRequest& request = exchange->request();
-    const bool has_rest = body_.has_value() || service_.has_value(); // of the body: the answer came before it
+    // Of the body: the answer came before it.
+    const bool has_rest = body_.has_value() || (service_.has_value() && has_body(request));
     body_.reset();
     service_.reset();
     HttpAnswer http_answer = wanted;

@@ -70,7 +70,9 @@ private:
     void handle_gone() override;
 
     void send_frame(protocol::FrameOpcode, std::string_view payload);
+    void give_up_request();
     void take_requests();
+    bool may_answer();
     /// One request head, or a part of a body; how many bytes it used. None: nothing can be done with them
     /// yet.
     std::optional<std::size_t> take_http(std::string_view bytes);
@@ -90,6 +92,7 @@ private:
     std::string head_;            // bytes of requests that are not answered yet
     std::size_t scanned_ = 0;     // of head_, for its end
     std::uint64_t body_left_ = 0; // of a request that is answered already
+    bool has_asked_ = false;      // one whole request at least
     std::optional<ServiceRequest> service_;
     std::shared_ptr<HttpExchange> exchange_; // of service_
     std::optional<protocol::HttpBody> body_; // of exchange_, while it arrives

@@ -17,6 +17,7 @@ struct Counters {
     std::atomic<std::uint64_t> frames_out{0};
     std::atomic<std::uint64_t> frames_dropped{0};
     std::atomic<std::uint64_t> slow_consumers{0};
+    std::atomic<std::uint64_t> timed_out{0};
     std::atomic<std::uint64_t> late_responses{0};
     std::atomic<std::uint64_t> refused_for_server{0};
     std::atomic<std::uint64_t> refused_for_address{0};
@@ -30,6 +31,7 @@ struct Counters {
         stats.frames_out += frames_out.load(relaxed);
         stats.frames_dropped += frames_dropped.load(relaxed);
         stats.slow_consumers += slow_consumers.load(relaxed);
+        stats.timed_out += timed_out.load(relaxed);
         stats.late_responses += late_responses.load(relaxed);
         stats.refused_for_server += refused_for_server.load(relaxed);
         stats.refused_for_address += refused_for_address.load(relaxed);

@@ -1,18 +1,26 @@
 #pragma once
 
 #include "phx/function.hpp"
+#include "phx/server/connection.hpp"
 #include "src/server/http_answer.hpp"
 #include "src/server/http_request.hpp"
 
 #include <cassert>
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 
 namespace phx::shell {
 
 class LoopCore;
+
+/// Who sent a request to the HTTP API. Without an identity it may do everything.
+struct Caller {
+    std::optional<phx::server::Identity> identity = {};
+    const phx::server::Identity* rights() const noexcept { return identity ? &*identity : nullptr; }
+};
 
 /// A request with its body, which somebody answers once: at once, or later, and then the client may be gone.
 /// Loop thread only; a forwarded one belongs to another loop than that of its connection.
@@ -33,6 +41,7 @@ public:
     const HttpRequest& request() const noexcept { return request_; }
     const std::string& body() const noexcept { return body_; }
     const std::string& peer() const noexcept { return peer_; } ///< address
+    Caller caller = {};                                        ///< whom Shard::admit() found
     /// Whether the client still waits.
     bool is_open() const noexcept { return static_cast<bool>(answer_); }
     /// Ignored unless it is open.

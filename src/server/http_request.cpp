@@ -67,7 +67,12 @@ ParsedHead check_length(HttpRequest& request) {
         has_length = true;
         request.content_length = length;
     }
-    request.chunked = request.has_header("transfer-encoding");
+    const auto is_coding = [](const auto& header) {
+        return equals_ignoring_case(header.first, "transfer-encoding");
+    };
+    const auto codings = std::count_if(request.headers.begin(), request.headers.end(), is_coding);
+    if (codings > 1) return refuse(400, "more than one transfer-encoding");
+    request.chunked = codings == 1;
     if (request.chunked && has_length) return refuse(400, "both content-length and transfer-encoding");
     return fine();
 }

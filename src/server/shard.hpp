@@ -103,6 +103,9 @@ public:
     void note_activity(Transport&);
     /// Once per session; its members end before the next output, or before this returns.
     void end_session(Transport&);
+    /// Before the body of a request is read: why there is no use in it. Finds the caller.
+    std::optional<HttpAnswer> admit(const ServiceRequest&, HttpExchange&);
+    /// REQUIRES admit()
     void serve(const ServiceRequest&, const std::shared_ptr<HttpExchange>&);
     void report_broken_frame(const Connection&, const protocol::WebSocketEvent&);
     void report_tls_failure(const Connection&, std::string_view reason);
@@ -110,6 +113,7 @@ public:
     void count_refusal(Crowded);
     void report_refusal(Crowded, const std::string& peer);
     void count_slow_consumer(const Transport&, std::size_t pending_bytes);
+    void count_timeout() noexcept { count(counters_->timed_out); }
     void report_bad_post(const Transport&);
     /// Long poll carries text alone.
     void report_unpollable(const Transport&);
@@ -119,14 +123,8 @@ public:
 
 private:
     // the HTTP API
-    /// Who asks. Without an identity it may do everything.
-    struct Caller {
-        std::optional<phx::server::Identity> identity = {};
-        const phx::server::Identity* rights() const noexcept { return identity ? &*identity : nullptr; }
-    };
     /// Why the caller is refused.
     std::optional<HttpAnswer> judge_caller(Service, const HttpExchange&, Caller&);
-    void serve(const ServiceRequest&, const std::shared_ptr<HttpExchange>&, const Caller&);
     HttpAnswer serve_status_page();
     HttpAnswer serve_broadcast(const HttpExchange&, const Caller&);
     HttpAnswer serve_broadcast_one(const ServiceRequest&, const HttpExchange&, const Caller&);
@@ -147,6 +145,7 @@ private:
     }
     void serve_poll(const ConnectAttempt&, const std::shared_ptr<HttpExchange>&);
     HttpAnswer open_poll(const ConnectAttempt&, const HttpExchange&);
+    std::optional<HttpAnswer> admit_post(const HttpExchange&) const;
     /// To the shard that has the session.
     void forward_poll(const Worker& owner, const std::shared_ptr<HttpExchange>&);
     void take_forwarded_poll(const std::shared_ptr<HttpExchange>&);

@@ -37,6 +37,16 @@ std::string poll_token(const HttpRequest& request) {
 
 } // namespace
 
+/// A POST without a session.
+std::optional<HttpAnswer> Shard::admit_post(const HttpExchange& exchange) const {
+    if (exchange.request().method != "POST") return std::nullopt;
+    const std::string token = poll_token(exchange.request());
+    const Worker* const owner = group_ ? group_->find_worker(token) : nullptr;
+    if (owner && owner->node != node()) return std::nullopt; // that shard knows
+    if (polling_.contains(token)) return std::nullopt;
+    return status_answer(PollStatus::gone);
+}
+
 void Shard::serve_poll(const ConnectAttempt& wanted, const std::shared_ptr<HttpExchange>& exchange) {
     const std::string token = poll_token(exchange->request());
     const Worker* const owner = group_ ? group_->find_worker(token) : nullptr;

@@ -141,12 +141,9 @@ std::string realtime_topic_of(std::string_view name) {
 
 } // namespace
 
-void Shard::serve(const ServiceRequest& wanted, const std::shared_ptr<HttpExchange>& exchange) {
-    if (wanted.service == Service::long_poll) return serve_poll(wanted.attempt, exchange);
-    Caller caller;
-    const auto refused = judge_caller(wanted.service, *exchange, caller);
-    if (refused) return exchange->answer(*refused);
-    serve(wanted, exchange, caller);
+std::optional<HttpAnswer> Shard::admit(const ServiceRequest& wanted, HttpExchange& exchange) {
+    if (wanted.service == Service::long_poll) return admit_post(exchange);
+    return judge_caller(wanted.service, exchange, exchange.caller);
 }
 
 /// Broadcasts need a good token, what concerns other people's connections the service role. A server that
@@ -178,8 +175,8 @@ std::optional<HttpAnswer> Shard::judge_caller(Service service, const HttpExchang
     return HttpAnswer::message(403, "this needs a token with the role " + options_.service_role);
 }
 
-void Shard::serve(const ServiceRequest& wanted, const std::shared_ptr<HttpExchange>& exchange,
-                  const Caller& caller) {
+void Shard::serve(const ServiceRequest& wanted, const std::shared_ptr<HttpExchange>& exchange) {
+    const Caller& caller = exchange->caller;
     switch (wanted.service) {
     case Service::status_page: return exchange->answer(serve_status_page());
     case Service::ready: return exchange->answer(serve_ready());
@@ -191,9 +188,8 @@ void Shard::serve(const ServiceRequest& wanted, const std::shared_ptr<HttpExchan
     case Service::topics: return serve_topics(exchange);
     case Service::disconnect: return serve_disconnect(exchange);
     case Service::changes: return serve_changes(exchange);
-    case Service::long_poll: break; // serve_poll()
+    case Service::long_poll: return serve_poll(wanted.attempt, exchange);
     }
-    exchange->answer(HttpAnswer::error(404, "not found"));
 }
 
 HttpAnswer Shard::serve_ready() const {

@@ -1,13 +1,12 @@
 #include "phx/presence.hpp"
 #include "tests/client/client_fixture.hpp"
+#include "tests/support/memory_peak.hpp"
 
 #include <algorithm>
 #include <cstddef>
-#include <fstream>
 #include <initializer_list>
 #include <optional>
 #include <ostream>
-#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -39,36 +38,6 @@ unsigned code_of(const WsFrame& close) {
                                     : static_cast<unsigned char>(close.payload[0]) * 256u +
                                           static_cast<unsigned char>(close.payload[1]);
 }
-
-// Sanitizers keep memory of their own, and what was freed.
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr bool is_sanitized = true;
-#elif defined(__has_feature)
-constexpr bool is_sanitized = __has_feature(address_sanitizer) || __has_feature(thread_sanitizer);
-#else
-constexpr bool is_sanitized = false;
-#endif
-
-/// How much more memory this program, server included, has had at one time since.
-class MemoryPeak {
-public:
-    MemoryPeak() {
-        std::ofstream("/proc/self/clear_refs") << 5; // the peak is now what there is, where that is allowed
-        start_ = peak();
-    }
-    std::size_t growth() const { return is_sanitized ? 0 : peak() - start_; }
-
-private:
-    static std::size_t peak() {
-        std::ifstream status("/proc/self/status");
-        for (std::string word; status >> word;) {
-            std::size_t kibibytes = 0;
-            if (word == "VmHWM:" && status >> kibibytes) return kibibytes << 10;
-        }
-        throw std::runtime_error("this system does not say how much memory there was");
-    }
-    std::size_t start_;
-};
 
 /// A channel that is joined, with a push that waits for its reply.
 class HostileFrames : public testing::Test {

@@ -27,6 +27,8 @@ public:
     /// Reads stderr until a line contains `text`; that line, or nothing.
     std::optional<std::string> err_line_with(std::string_view text);
     void signal(int number);
+    /// Its number, for /proc.
+    std::string id() const { return std::to_string(pid_); }
     /// What everybody on the machine can see of its arguments, while it runs.
     std::string command_line() const;
     /// Waits until there is something on stdout, and leaves it there.

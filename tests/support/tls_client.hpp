@@ -3,6 +3,7 @@
 #include "tests/support/ws_client.hpp"
 
 #include <memory>
+#include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <string>
 #include <string_view>
@@ -53,6 +54,26 @@ public:
         std::string all;
         for (std::string some = receive(); !some.empty(); some = receive()) all += some;
         return all;
+    }
+    /// What a client says before it is answered; not sent.
+    std::string first_flight() {
+        SSL_do_handshake(ssl_.get());
+        std::string bytes(16384, '\0');
+        bytes.resize(static_cast<std::size_t>(BIO_read(SSL_get_wbio(ssl_.get()), bytes.data(), 16384)));
+        return bytes;
+    }
+    /// Another handshake inside of the connection (TLS 1.2). False if the server refuses it.
+    bool renegotiate() {
+        SSL_renegotiate(ssl_.get());
+        const bool is_done = shake_hands();
+        ERR_clear_error(); // of the thread, for the next connection
+        return is_done;
+    }
+    /// Changes its keys and wants the server to do so too (TLS 1.3).
+    void update_keys() {
+        SSL_key_update(ssl_.get(), SSL_KEY_UPDATE_REQUESTED);
+        SSL_do_handshake(ssl_.get());
+        flush();
     }
     bool was_told_of_end() const { return was_told_of_end_; }
     /// Which certificate the server has shown.

@@ -160,6 +160,8 @@ struct Stats {
     std::uint64_t frames_out = 0;
     std::uint64_t frames_dropped = 0; ///< malformed ones
     std::uint64_t slow_consumers = 0; ///< connections closed with 1013
+    /// Connections cut because their client took too long (Timeouts::request, write and close).
+    std::uint64_t timed_out = 0;
     std::uint64_t late_responses = 0; ///< to requests that are over, or that nobody asked
     /// Refused, or closed unheard, for Options::max_connections.
     std::uint64_t refused_for_server = 0;

@@ -81,6 +81,16 @@ TEST_F(Kept, IsBoundedInBytesOverAllTopics) {
     EXPECT_EQ(store.bytes(), before);
 }
 
+TEST_F(Kept, CountsWhatATopicTakesBesideItsMessages) {
+    store = HistoryStore(7, 100'000);
+    for (int i = 0; i < 1'000; ++i) add("topic" + std::to_string(i), "id", i);
+    std::size_t kept = 0;
+    for (int i = 0; i < 1'000; ++i) kept += ids("topic" + std::to_string(i)).size();
+    EXPECT_GT(kept, 80u);
+    EXPECT_LT(kept, 125u); // the deque of a topic alone has more than half a kilobyte
+    EXPECT_LE(store.bytes(), 100'000u);
+}
+
 TEST_F(Kept, NothingWhereARuleSaysNone) {
     rule.max_messages = 0;
     add("a", "1", 0);
