@@ -10,7 +10,7 @@
 #include <utility>
 #include <vector>
 
-/// Phoenix' long poll, the server's side. HTTP always answers 200; the status is in the JSON.
+/// Phoenix' long poll, the server's side. Of a session HTTP always answers 200; the status is in the JSON.
 namespace phx::protocol::server {
 
 enum class PollStatus : std::uint16_t {
@@ -19,7 +19,6 @@ enum class PollStatus : std::uint16_t {
     forbidden = 403,
     malformed = 408, ///< and the session is over
     gone = 410,      ///< no such session; of a GET: here is a new one
-    too_many = 429,
 };
 
 /// `{"status":410}`

@@ -262,7 +262,7 @@ private:
     template <class Task> bool set_in_all(const Task& task) const {
         const auto group = running_group();
         if (!group) return false;
-        if (on_a_loop_thread(*group)) return post_all(task);
+        if (group->on_a_loop_thread()) return post_all(task);
         for (const Worker& worker : group->workers) {
             worker.loop->call([&] {
                 if (const auto shard = worker.shard.lock()) task(*shard);

@@ -14,8 +14,6 @@ namespace {
 using protocol::server::poll_answer;
 using protocol::server::PollStatus;
 
-constexpr std::size_t max_polling_clients = 20'000;
-
 /// Whoever has it can read and write as the client: 128 bits of the system's randomness, behind the node that
 /// has the session, as in the ids of connections.
 std::string make_token(LoopCore& loop, const std::string& node) {
@@ -78,13 +76,15 @@ void Shard::take_forwarded_poll(const std::shared_ptr<HttpExchange>& exchange) {
 }
 
 HttpAnswer Shard::open_poll(const ConnectAttempt& wanted, const HttpExchange& exchange) {
-    if (stop_deadline_ || is_draining() || polling_.size() >= max_polling_clients)
-        return status_answer(PollStatus::too_many);
+    using phx::server::Dialect;
+    // An HTTP status: phoenix.js tries again after it, but not after a status in the JSON that it does not
+    // know.
+    if (stop_deadline_ || is_draining()) return draining_refusal(Dialect::phoenix);
     auto entry = limits_->enter(exchange.peer());
     const Crowded crowded = entry.crowded;
     if (crowded != Crowded::no) {
         report_refusal(crowded, exchange.peer());
-        return crowded_refusal(crowded, phx::server::Dialect::phoenix); // phoenix.js tries again
+        return crowded_refusal(crowded, Dialect::phoenix);
     }
     phx::server::ConnectAnswer judged = judge(wanted, exchange.peer());
     if (judged.http_status != 0) return status_answer(PollStatus::forbidden);

@@ -120,7 +120,8 @@ TEST(ServerProgramConfig, GivesEachThreadAShareOfTheConnections) {
     one.send(R"(["1","2","any","shout",{"b":2}])");
     EXPECT_EQ(other.receive_text(), R"([null,null,"any","shout",{"b":2}])");
     std::set<std::string> nodes;
-    for (const json& each : parsed(request(port, "GET /api/connections HTTP/1.1").body)["connections"]) {
+    const json answer = parsed(request(port, "GET /api/connections HTTP/1.1").body);
+    for (const json& each : answer["connections"]) {
         const std::string id = each["id"];
         nodes.insert(id.substr(0, id.find('.')));
     }
