@@ -29,13 +29,19 @@ void ServerMachine::State::note_promise(Membership& member, ReplyTo message,
     if (message.id != 0 && call_later(actions)) member.waiting.promise(message);
 }
 
-bool ServerMachine::State::is_busy(const Session& session) {
+bool ServerMachine::State::is_joining(const Session& session) {
     const auto is_held = [&](const Replay& replay) { return replay.session == session.id; };
-    if (std::any_of(replays.begin(), replays.end(), is_held)) return true;
+    return std::any_of(replays.begin(), replays.end(), is_held) ||
+           std::any_of(session.joins.begin(), session.joins.end(), [this](const JoinEntry& entry) {
+               return members.find(entry.member)->pending != nullptr;
+           });
+}
+
+bool ServerMachine::State::is_answering(const Session& session) {
     return std::any_of(session.joins.begin(), session.joins.end(), [this](const JoinEntry& entry) {
         const Membership& member = *members.find(entry.member);
         const bool will_reply = member.waiting.promised() > 0 && (member.timers > 0 || member.due > 0);
-        return member.pending || must_wait(member) || !member.requests.empty() || will_reply;
+        return must_wait(member) || !member.requests.empty() || will_reply;
     });
 }
 
@@ -66,7 +72,8 @@ void ServerMachine::State::drain(TimePoint now, Duration spread, Duration timeou
 
 void ServerMachine::State::drain_session(TimePoint now, SessionId id) {
     Session& session = *sessions.find(id);
-    if (!is_busy(session)) return close(session, service_restart, {});
+    session.takes_no_pushes = is_answering(session);
+    if (!session.takes_no_pushes && !is_joining(session)) return close(session, service_restart, {});
     deadlines.push(after(now, busy_interval), DeadlineKind::drain, static_cast<std::uint64_t>(id));
 }
 

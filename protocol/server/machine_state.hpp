@@ -85,6 +85,7 @@ struct ServerMachine::State {
     void receive(Session&, RawFrame, std::string& decode_scratch);
     void drop(Session&, const Error&);
     bool is_too_long(const std::optional<JsonToken>& ref) const noexcept;
+    static bool is_push(const Membership&, const FrameView&);
     void route(Session&, const FrameView&, RawFrame);
     void hold(Session&, Membership&, const FrameView&, RawFrame);
     void deliver(Session&, Membership&, const FrameView&);
@@ -216,8 +217,9 @@ struct ServerMachine::State {
     void drain(TimePoint, Duration spread, Duration timeout);
     void drain_session(TimePoint, SessionId);
     void end_drain();
-    /// Something of it was accepted and is not answered yet.
-    bool is_busy(const Session&);
+    // What was accepted of a session and is not over yet.
+    bool is_joining(const Session&);
+    bool is_answering(const Session&);
     void note_promise(Membership&, ReplyTo message, const phx::server::Actions&);
 
     // ---- look-ups

@@ -51,6 +51,12 @@ void ServerMachine::State::drop(Session& session, const Error& error) {
         close(session, close_code(error), {});
 }
 
+/// Whether a handler would be asked for an answer.
+bool ServerMachine::State::is_push(const Membership& member, const FrameView& frame) {
+    return !member.realtime && !member.is_inbox && frame.event != "phx_join" && frame.event != "phx_leave" &&
+           frame.event != rpc_response_event;
+}
+
 void ServerMachine::State::route(Session& session, const FrameView& frame, RawFrame raw) {
     if (frame.topic == heartbeat_topic && frame.event == "heartbeat") {
         reply(session, null_token, frame, "ok", {});
@@ -59,6 +65,8 @@ void ServerMachine::State::route(Session& session, const FrameView& frame, RawFr
     const std::uint64_t hash = text_hash(config.hash_seed, frame.topic);
     Membership* const member = frame.topic_token ? nullptr : find_join(session, hash, frame.topic);
     if (member != nullptr && member->pending) return hold(session, *member, frame, raw);
+    if (member != nullptr && session.takes_no_pushes && is_push(*member, frame))
+        return refuse(session, JsonToken{member->channel_ref}, frame, "server draining");
     if (member != nullptr && must_wait(*member)) return hold_keyed(session, *member, frame, raw);
     if (frame.event == "phx_join") return join(session, hash, frame);
     if (member != nullptr) return deliver(session, *member, frame);

@@ -41,6 +41,7 @@ struct Session {
     Dialect dialect = Dialect::phoenix;
     SessionPhase phase = SessionPhase::open;
     bool has_token_deadline = false; ///< in the heap
+    bool takes_no_pushes = false;    ///< a drain waits for answers, and does not want more to wait for
     Duration idle_timeout = {};
     TimePoint last_activity = {};
     std::shared_ptr<const phx::server::Connection> connection = {};

@@ -37,6 +37,8 @@ std::string metrics_text(const phx::server::Stats& stats) {
            "phx_connections_refused_total{reason=\"server\"} " +
            std::to_string(stats.refused_for_server) + "\nphx_connections_refused_total{reason=\"address\"} " +
            std::to_string(stats.refused_for_address) + '\n';
+    append(out, "late_responses_total", "counter",
+           "Answers of clients to requests that were over, or that nobody had asked.", stats.late_responses);
     append(out, "timeouts_total", "counter",
            "Connections that were ended because their client took too long.", stats.timed_out);
     return out;

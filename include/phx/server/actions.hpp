@@ -148,8 +148,7 @@ public:
         return add(action::Broadcast{action::Audience::others, std::string(event), std::move(payload)});
     }
     /// To whom the route names, as Server::send(), but never to this connection; also at other servers of the
-    /// broker. What cannot be sent (no
-    /// event, or one of over 255 bytes with bytes) crashes the channel.
+    /// broker. What cannot be sent (no event, or one of over 255 bytes with bytes) crashes the channel.
     Actions& send(Route route, std::string_view event, Payload payload = {}) & {
         return add(action::Send{std::move(route), std::string(event), std::move(payload)});
     }

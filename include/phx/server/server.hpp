@@ -218,8 +218,9 @@ public:
     /// closed with 1012, each at a moment of its own within `spread`, so that their clients do not come to
     /// another server all at once. One that something accepted is still to be answered for is closed when
     /// that is done: a join, a request to its client, or a push whose handler has not replied but asked to be
-    /// called later (Actions::after, Actions::request). Blocks until all are closed, or until `timeout`: then
-    /// the rest is closed at once, and it returns false. Throws std::logic_error inside a handler.
+    /// called later (Actions::after, Actions::request); its further pushes are refused as joins are. Blocks
+    /// until all are closed, or until `timeout`: then the rest is closed at once, and it returns false.
+    /// Throws std::logic_error inside a handler.
     bool drain(std::chrono::milliseconds spread = std::chrono::seconds(5),
                std::chrono::milliseconds timeout = std::chrono::seconds(30));
     /// Options::allowed_origins of requests from now on; connections that are open stay. Errors:

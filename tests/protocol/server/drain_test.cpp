@@ -93,6 +93,21 @@ TEST_F(Drain, WaitsForTheAnswerOfAPushThatWasAccepted) {
                             "A close 1012", "room:a ended disconnected"));
 }
 
+TEST_F(Drain, TakesNoFurtherPushesOfAClientThatItWaitsFor) {
+    d.text("A", R"(["1","2","room:a","slow",{}])"); // answered after a second
+    drain();
+    d.lines();
+    d.text("A", R"(["1","3","room:a","slow",{}])"); // it would be waited for as well, and so on
+    EXPECT_THAT(
+        d.lines(),
+        ElementsAre(
+            R"(A < ["1","3","room:a","phx_reply",{"status":"error","response":{"reason":"server draining"}}])"));
+    d.advance(1100ms);
+    EXPECT_THAT(d.lines(),
+                ElementsAre(R"(A < ["1","2","room:a","phx_reply",{"status":"ok","response":{"late":1}}])",
+                            "A close 1012", "room:a ended disconnected"));
+}
+
 TEST_F(Drain, DoesNotWaitForWhatNobodyWillAnswer) {
     d.text("A", R"(["1","2","room:a","noreply",{}])"); // not answered, and nothing later is asked for
     d.text("B", R"(["1","2","room:a","soon",{}])");    // a timer, whose handler does not answer
