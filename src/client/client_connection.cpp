@@ -20,9 +20,9 @@ protocol::WebSocketConfig config_of(LoopCore& loop, ClientConnection::Limits lim
 
 } // namespace
 
-ClientConnection::ClientConnection(LoopCore& loop, Connection::Listener& listener, protocol::ConnId id,
+ClientConnection::ClientConnection(LoopCore& loop, SocketConnection::Listener& listener, protocol::ConnId id,
                                    Limits limits)
-    : Connection(loop, listener, id), websocket_(config_of(loop, limits)), tunnel_(loop, *this),
+    : SocketConnection(loop, listener, id), websocket_(config_of(loop, limits)), tunnel_(loop, *this),
       timer_(loop, [this] {
           websocket_.handle_timeout(loop_.now());
           handle_reports();

@@ -1,7 +1,7 @@
 #pragma once
 
 #include "protocol/wire/websocket_machine.hpp"
-#include "src/client/connection.hpp"
+#include "src/client/socket_connection.hpp"
 #include "src/net/client_tunnel.hpp"
 
 #include <optional>
@@ -10,9 +10,9 @@
 namespace phx::shell {
 
 /// One WebSocket connection: a tunnel of bytes with our framing on top.
-class ClientConnection final : public Connection, private ClientTunnel::Listener {
+class ClientConnection final : public SocketConnection, private ClientTunnel::Listener {
 public:
-    ClientConnection(LoopCore&, Connection::Listener&, protocol::ConnId, Limits);
+    ClientConnection(LoopCore&, SocketConnection::Listener&, protocol::ConnId, Limits);
 
     void open(ConnectionTarget target) override { tunnel_.open(std::move(target)); }
     void send(Opcode, std::string_view message) override;

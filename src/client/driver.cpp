@@ -99,7 +99,7 @@ void Driver::carry_out(protocol::Output& output) {
             } else if constexpr (std::is_same_v<What, act::Open>) {
                 open(what);
             } else if constexpr (std::is_same_v<What, act::Close>) {
-                if (Connection* connection = find(what.conn)) connection->close(what.code, what.reason);
+                if (SocketConnection* connection = find(what.conn)) connection->close(what.code, what.reason);
             } else if constexpr (std::is_same_v<What, act::Prepare> ||
                                  std::is_same_v<What, act::PrepareJoin>) {
                 questions_.emplace_back(what);
@@ -113,7 +113,7 @@ void Driver::carry_out(protocol::Output& output) {
 
 void Driver::send(const protocol::act::Send& order) {
     note_frame(Direction::to_server, order.opcode, order.data);
-    Connection* const connection = find(order.conn);
+    SocketConnection* const connection = find(order.conn);
     if (!connection) return;
     connection->send(order.opcode, order.data);
     constexpr std::size_t high_water_bytes = 64u << 10;
@@ -132,7 +132,7 @@ void Driver::run_handlers() {
 }
 
 void Driver::note_frame(Direction direction, Opcode opcode, std::string_view frame) {
-    Counters& counters = core_->counters;
+    SocketCounters& counters = core_->counters;
     (direction == Direction::to_server ? counters.frames_sent : counters.frames_received).add();
     (direction == Direction::to_server ? counters.bytes_sent : counters.bytes_received).add(frame.size());
     if (core_->is_closed()) return;
@@ -142,7 +142,7 @@ void Driver::note_frame(Direction direction, Opcode opcode, std::string_view fra
 
 // ---- reports of connections
 
-Connection* Driver::find(protocol::ConnId id) noexcept {
+SocketConnection* Driver::find(protocol::ConnId id) noexcept {
     for (const auto& connection : connections_) {
         if (connection->id() == id) return connection.get();
     }

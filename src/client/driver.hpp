@@ -3,9 +3,9 @@
 #include "phx/options.hpp"
 #include "protocol/client/client_machine.hpp"
 #include "protocol/client/transport_choice.hpp"
-#include "src/client/connection.hpp"
 #include "src/client/log.hpp"
 #include "src/client/push_state.hpp"
+#include "src/client/socket_connection.hpp"
 #include "src/client/socket_core.hpp"
 #include "src/loop/loop_core.hpp"
 
@@ -28,7 +28,7 @@ using PushPtr = std::shared_ptr<PushState>;
 /// Carries out what the ClientMachine orders and tells handlers what it reports. Loop thread only. It lives
 /// until its connections have ended, which may be after the Socket.
 class Driver final : public LoopMember,
-                     public Connection::Listener,
+                     public SocketConnection::Listener,
                      public std::enable_shared_from_this<Driver> {
 public:
     /// `endpoint` is the URL as the user gave it.
@@ -95,7 +95,7 @@ private:
     void note(const protocol::event::FrameDropped&);
     template <class Other> void note(const Other&) {}
     void open(const protocol::act::Open&);
-    std::unique_ptr<Connection> make_connection(const protocol::act::Open&);
+    std::unique_ptr<SocketConnection> make_connection(const protocol::act::Open&);
     void follow(const protocol::event::SocketChanged&);
     void fall_back();
     void send(const protocol::act::Send&);
@@ -140,7 +140,7 @@ private:
         if (!core_->is_closed()) log_.note(what...);
     }
     void wait_for(protocol::PushId, const PushPtr&);
-    Connection* find(protocol::ConnId) noexcept;
+    SocketConnection* find(protocol::ConnId) noexcept;
     ChannelCore* find(protocol::ChannelId) noexcept;
     void leave_loop_when_done();
 
@@ -152,8 +152,8 @@ private:
     LoopTimer timer_;
     protocol::TransportChoice choice_;
     LoopTimer fallback_timer_;
-    protocol::ConnId dialled_{};                           // the latest
-    std::vector<std::unique_ptr<Connection>> connections_; // more than one while an old one closes
+    protocol::ConnId dialled_{};                                 // the latest
+    std::vector<std::unique_ptr<SocketConnection>> connections_; // more than one while an old one closes
     std::unordered_map<protocol::ChannelId, ChannelPtr> channels_;
     std::vector<protocol::ChannelId> removed_; // still in channels_
     std::unordered_map<protocol::PushId, PushPtr> pushes_;

@@ -27,7 +27,7 @@ ChannelCore* Driver::find(protocol::ChannelId id) noexcept {
 
 void Driver::note(const protocol::event::SocketChanged& news) {
     using protocol::SocketState;
-    Counters& counters = core_->counters;
+    SocketCounters& counters = core_->counters;
     if (news.to == SocketState::open) counters.opens.add();
     if (news.from == SocketState::open && news.to == SocketState::waiting) counters.losses.add();
     if (is_detached_) return choice_.handle_stopped();

@@ -8,8 +8,8 @@
 // What carries the frames, and the fallback from one to the other.
 namespace phx::shell {
 
-std::unique_ptr<Connection> Driver::make_connection(const protocol::act::Open& order) {
-    const Connection::Limits limits{setup_.max_message_bytes, setup_.max_buffered_bytes};
+std::unique_ptr<SocketConnection> Driver::make_connection(const protocol::act::Open& order) {
+    const SocketConnection::Limits limits{setup_.max_message_bytes, setup_.max_buffered_bytes};
     if (order.target.transport == Transport::websocket) {
         return std::make_unique<ClientConnection>(loop_, *this, order.conn, limits);
     }
@@ -57,7 +57,7 @@ void Driver::answer(const ProveConnection&) {
 void Driver::fall_back() {
     const bool is_due = choice_.handle_timeout(loop_.now());
     fallback_timer_.arm(choice_.next_timeout());
-    Connection* const connection = find(dialled_);
+    SocketConnection* const connection = find(dialled_);
     if (!is_due || !connection) return;
     connection->fail(phx::fail(Errc::timeout,
                                "the WebSocket brought nothing within TransportOptions::long_poll_fallback; "

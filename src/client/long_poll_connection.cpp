@@ -10,9 +10,9 @@ namespace phx::shell {
 
 using protocol::long_poll::Lane;
 
-LongPollConnection::LongPollConnection(LoopCore& loop, Connection::Listener& listener, protocol::ConnId id,
-                                       Limits limits, Duration timeout)
-    : Connection(loop, listener, id), limits_(limits), timeout_(timeout), timer_(loop, [this] {
+LongPollConnection::LongPollConnection(LoopCore& loop, SocketConnection::Listener& listener,
+                                       protocol::ConnId id, Limits limits, Duration timeout)
+    : SocketConnection(loop, listener, id), limits_(limits), timeout_(timeout), timer_(loop, [this] {
           machine_->handle_timeout(loop_.now());
           handle_reports();
       }) {}

@@ -1,7 +1,7 @@
 #pragma once
 
 #include "protocol/client/long_poll.hpp"
-#include "src/client/connection.hpp"
+#include "src/client/socket_connection.hpp"
 #include "src/net/http_client.hpp"
 
 #include <memory>
@@ -11,9 +11,9 @@ namespace phx::shell {
 
 /// One session of the long poll, over two connections of HTTP: one that waits for messages, one that brings
 /// ours.
-class LongPollConnection final : public Connection, private Flushable, private HttpClient::Listener {
+class LongPollConnection final : public SocketConnection, private Flushable, private HttpClient::Listener {
 public:
-    LongPollConnection(LoopCore&, Connection::Listener&, protocol::ConnId, Limits, Duration timeout);
+    LongPollConnection(LoopCore&, SocketConnection::Listener&, protocol::ConnId, Limits, Duration timeout);
 
     void open(ConnectionTarget) override;
     void send(Opcode, std::string_view message) override;

@@ -14,7 +14,7 @@ namespace phx::shell {
 using protocol::Opcode;
 
 /// One connection of a socket, whatever carries its messages. Loop thread only, one use.
-class Connection {
+class SocketConnection {
 public:
     class Listener {
     public:
@@ -35,9 +35,9 @@ public:
         std::size_t max_output_bytes = 0;
     };
 
-    virtual ~Connection() = default;
-    Connection(const Connection&) = delete;
-    Connection& operator=(const Connection&) = delete;
+    virtual ~SocketConnection() = default;
+    SocketConnection(const SocketConnection&) = delete;
+    SocketConnection& operator=(const SocketConnection&) = delete;
 
     protocol::ConnId id() const noexcept { return id_; }
     virtual void open(ConnectionTarget) = 0;
@@ -53,7 +53,7 @@ public:
     virtual void flush_now() = 0;
 
 protected:
-    Connection(LoopCore& loop, Listener& listener, protocol::ConnId id)
+    SocketConnection(LoopCore& loop, Listener& listener, protocol::ConnId id)
         : loop_(loop), listener_(listener), id_(id) {}
 
     LoopCore& loop_;

@@ -6,9 +6,9 @@
 #include "phx/options.hpp"
 #include "phx/socket.hpp"
 #include "protocol/client/outputs.hpp"
-#include "src/client/counters.hpp"
 #include "src/client/handler_list.hpp"
 #include "src/client/rpc_service.hpp"
+#include "src/client/socket_counters.hpp"
 #include "src/loop/loop_core.hpp"
 
 #include <atomic>
@@ -154,7 +154,7 @@ public:
     }
     static Error closed_error();
 
-    Counters counters;
+    SocketCounters counters;
 
     // ---- loop thread
     Driver* driver = nullptr;

@@ -18,7 +18,7 @@ private:
     std::atomic<std::uint64_t> value_{0};
 };
 
-struct Counters {
+struct SocketCounters {
     Counter connects, opens, losses;
     Counter frames_sent, frames_received, bytes_sent, bytes_received;
     Counter messages, frames_dropped;

@@ -14,7 +14,7 @@ HttpClient::HttpClient(LoopCore& loop, Listener& listener, ConnectionTarget targ
     : loop_(loop), listener_(listener), target_(std::move(target)), max_body_bytes_(max_body_bytes),
       partial_body_(partial_body) {}
 
-void HttpClient::send(const HttpRequest& request) {
+void HttpClient::send(const HttpCall& request) {
     assert(!is_waiting_);
     is_waiting_ = true;
     bytes_ = bytes_of(request);
@@ -31,7 +31,7 @@ void HttpClient::send(const HttpRequest& request) {
     }
 }
 
-std::string HttpClient::bytes_of(const HttpRequest& request) const {
+std::string HttpClient::bytes_of(const HttpCall& request) const {
     auto is_ours = [&](const std::string& name) {
         return std::any_of(request.headers.begin(), request.headers.end(), [&](const auto& header) {
             return protocol::equals_ignoring_case(header.first, name);

@@ -16,7 +16,7 @@
 
 namespace phx::shell {
 
-struct HttpRequest {
+struct HttpCall {
     std::string_view method = "GET";
     std::string target = {}; ///< path and query
     std::vector<std::pair<std::string, std::string>> headers = {};
@@ -43,7 +43,7 @@ public:
                PartialBody = PartialBody::fails);
 
     /// REQUIRES that no request is under way
-    void send(const HttpRequest&);
+    void send(const HttpCall&);
     /// Ends the connection and with it the request, if one is under way: nobody is called.
     void cancel();
 
@@ -54,7 +54,7 @@ private:
     void link_wrote(std::size_t) override {}
     void link_ended(LinkEnd) override;
 
-    std::string bytes_of(const HttpRequest&) const;
+    std::string bytes_of(const HttpCall&) const;
     void connect();
     void drop_link();
     void handle_answered();

@@ -22,7 +22,7 @@ public:
         : loop_(loop), client_(loop, *this, target, max_body_bytes, HttpClient::PartialBody::is_taken),
           timer_(loop, [this] { handle_timeout(); }), done_(std::move(done)) {}
 
-    void start(const HttpRequest& request, Millis timeout) {
+    void start(const HttpCall& request, Millis timeout) {
         if (is_finished_) return; // the loop ends
         timer_.arm(protocol::after(loop_.now(), in_core(timeout)));
         client_.send(request);
@@ -62,7 +62,7 @@ void http_post(Loop& loop, ConnectionTarget target, std::string json, Millis tim
         return done(
             fail(Errc::invalid_argument, "the value of the header " + name + " has control characters"));
     }
-    HttpRequest request{.method = "POST", .target = target.url.path, .body = std::move(json)};
+    HttpCall request{.method = "POST", .target = target.url.path, .body = std::move(json)};
     if (!target.url.query.empty()) request.target += '?' + target.url.query;
     request.headers = {{"Content-Type", "application/json"}, {"Accept", "application/json"}};
     const auto& core = loop.core();

@@ -122,10 +122,10 @@ void HttpSender::start_waiting() {
 }
 
 void HttpSender::start(Lane& lane, Job job) {
-    HttpRequest request{.method = "POST",
-                        .target = target_.url.path + job.request.target,
-                        .headers = job.request.headers,
-                        .body = std::move(job.request.body)};
+    HttpCall request{.method = "POST",
+                     .target = target_.url.path + job.request.target,
+                     .headers = job.request.headers,
+                     .body = std::move(job.request.body)};
     request.headers.emplace_back("Content-Type", std::move(job.request.content_type));
     request.headers.emplace_back("Accept", "application/json");
     lane.idle_until.reset();
