@@ -1,22 +1,9 @@
 #pragma once
 
 #include "phx/stats.hpp"
-
-#include <atomic>
-#include <cstdint>
+#include "src/loop/counter.hpp"
 
 namespace phx::shell {
-
-/// A number that the loop thread writes and every thread reads.
-class Counter {
-public:
-    void add(std::uint64_t n = 1) noexcept { set(get() + n); }
-    void set(std::uint64_t n) noexcept { value_.store(n, std::memory_order_relaxed); }
-    std::uint64_t get() const noexcept { return value_.load(std::memory_order_relaxed); }
-
-private:
-    std::atomic<std::uint64_t> value_{0};
-};
 
 struct SocketCounters {
     Counter connects, opens, losses;

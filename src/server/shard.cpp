@@ -214,7 +214,7 @@ void Shard::open_session(Transport& transport, ConnectAttempt attempt, const std
 }
 
 void Shard::receive(Transport& transport, Opcode opcode, std::string_view payload) {
-    count(counters_->frames_in);
+    counters_->frames_in.add();
     read_at_ = transport.last_receive();
     machine_.handle_frame(*read_at_, *transport.session(), opcode, payload);
     pump();
@@ -291,9 +291,9 @@ void Shard::carry_out_later(Later next) {
 }
 
 void Shard::publish_sizes() noexcept {
-    counters_->connections.store(machine_.sessions(), std::memory_order_relaxed);
-    counters_->topics.store(machine_.topics(), std::memory_order_relaxed);
-    counters_->channels.store(machine_.members(), std::memory_order_relaxed);
+    counters_->connections.set(machine_.sessions());
+    counters_->topics.set(machine_.topics());
+    counters_->channels.set(machine_.members());
 }
 
 // ---- time
@@ -353,7 +353,7 @@ void Shard::leave_if_done() {
 void Shard::on(const act::Send& send) {
     Transport* const transport = find(send.session);
     if (!transport) return;
-    count(counters_->frames_out);
+    counters_->frames_out.add();
     transport->send(send.opcode, send.data);
 }
 
@@ -365,7 +365,7 @@ void Shard::on(const act::Fanout& fanout) {
         if (Transport* const transport = find(session))
             transport->send_shared(fanout_frame_, fanout.opcode, fanout.data);
     }
-    count(counters_->frames_out, fanout.sessions.size());
+    counters_->frames_out.add(fanout.sessions.size());
 }
 
 void Shard::on(const act::Close& order) {

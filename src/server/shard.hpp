@@ -113,7 +113,7 @@ public:
     void count_refusal(Crowded);
     void report_refusal(Crowded, const std::string& peer);
     void count_slow_consumer(const Transport&, std::size_t pending_bytes);
-    void count_timeout() noexcept { count(counters_->timed_out); }
+    void count_timeout() noexcept { counters_->timed_out.add(); }
     void report_bad_post(const Transport&);
     /// Long poll carries text alone.
     void report_unpollable(const Transport&);

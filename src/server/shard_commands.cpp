@@ -75,7 +75,7 @@ void Shard::on(const protocol::server::event::RequestFinished& finished) {
 }
 
 void Shard::on(const protocol::server::event::LateResponse& late) {
-    count(counters_->late_responses);
+    counters_->late_responses.add();
     const Transport* const connection = find(late.session);
     report(connection, fail(Errc::timeout,
                             "connection " + (connection ? connection->record()->id : std::string("?")) +

@@ -9,12 +9,12 @@ using namespace protocol::server;
 
 void Shard::on(const event::FrameDropped& dropped) {
     if (dropped.error.origin == Origin::peer) // the counter is of malformed frames
-        count(counters_->frames_dropped);
+        counters_->frames_dropped.add();
     report(find(dropped.session), dropped.error);
 }
 
 void Shard::report_broken_frame(const Connection& connection, const protocol::WebSocketEvent& event) {
-    count(counters_->frames_dropped);
+    counters_->frames_dropped.add();
     report(&connection, protocol::websocket_error(event.code, event.payload));
 }
 
@@ -27,9 +27,9 @@ void Shard::report_tls_failure(const Connection& connection, std::string_view re
 }
 
 void Shard::count_refusal(Crowded crowded) {
-    auto& counter =
+    Counter& refused =
         crowded == Crowded::address ? counters_->refused_for_address : counters_->refused_for_server;
-    counter.fetch_add(1, std::memory_order_relaxed);
+    refused.add();
 }
 
 void Shard::report_refusal(Crowded crowded, const std::string& peer) {
@@ -43,7 +43,7 @@ void Shard::report_refusal(Crowded crowded, const std::string& peer) {
 }
 
 void Shard::count_slow_consumer(const Transport& transport, std::size_t pending_bytes) {
-    count(counters_->slow_consumers);
+    counters_->slow_consumers.add();
     report(&transport, fail(Errc::buffer_full,
                             "connection " + transport.record()->id + " of " + transport.record()->peer +
                                 " reads too slowly: " + std::to_string(pending_bytes) +
@@ -62,7 +62,7 @@ void Shard::report(const Transport* transport, const Error& error) noexcept {
 }
 
 void Shard::report_bad_post(const Transport& transport) {
-    count(counters_->frames_dropped);
+    counters_->frames_dropped.add();
     report(&transport, fail(Errc::malformed_frame,
                             "connection " + transport.record()->id + " of " + transport.record()->peer +
                                 " posted what is neither JSON nor base64; its session is over",
