@@ -9,13 +9,13 @@
 #include "bench/client/frames.hpp"
 #include "bench/client/measure.hpp"
 #include "bench/server/connections.hpp"
+#include "bench/server/process.hpp"
 
 #include <algorithm>
 #include <atomic>
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
-#include <fstream>
 #include <functional>
 #include <memory>
 #include <string>
@@ -27,13 +27,6 @@
 namespace {
 
 using Clock = std::chrono::steady_clock;
-
-std::size_t resident_kb(const std::string& process) {
-    std::ifstream status("/proc/" + process + "/status");
-    for (std::string line; std::getline(status, line);)
-        if (line.starts_with("VmRSS:")) return std::strtoul(line.c_str() + 6, nullptr, 10);
-    throw std::runtime_error("there is no such process");
-}
 
 std::string join_of(std::string_view topic) { return push_of(topic, "phx_join", "{}"); }
 
@@ -126,7 +119,7 @@ struct Bystander {
     explicit Bystander(int port) : connections(port) {
         connections.open(1, [](std::size_t) { return join_of("bench:bystander"); });
     }
-    void go_on(double seconds, const std::string& server) {
+    void go_on(double seconds, const Process& server) {
         const std::string push = push_of("bench:bystander", "ask", R"({"body":"x"})");
         const Stopwatch watch;
         while (watch.seconds() < seconds) {
@@ -135,7 +128,7 @@ struct Bystander {
             for (std::size_t got = 0; got == 0;)
                 connections.read([&](std::size_t, std::string_view) { ++got; });
             times.push_back(std::chrono::duration<double, std::micro>(Clock::now() - start).count());
-            if (times.size() % 16 == 0) most_kb = std::max(most_kb, resident_kb(server));
+            if (times.size() % 16 == 0) most_kb = std::max(most_kb, server.resident_kb());
             connections.read_for(1, ignore);
         }
         std::sort(times.begin(), times.end());
@@ -152,11 +145,11 @@ int run(int argc, char** argv) {
         return 2;
     }
     const int port = std::atoi(argv[1]);
-    const std::string server = argv[2];
+    const Process server(std::atoi(argv[2]));
     const std::size_t count = argc > 5 ? std::strtoul(argv[5], nullptr, 10) : 1;
     const Attack attack = attack_of(argv[4]);
     Bystander bystander(port);
-    const std::size_t kb_before = resident_kb(server);
+    const std::size_t kb_before = server.resident_kb();
     Flag is_over{false};
     std::string complaint;
     std::thread attacker([&] {

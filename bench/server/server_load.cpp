@@ -12,16 +12,14 @@
 #include "bench/client/frames.hpp"
 #include "bench/client/measure.hpp"
 #include "bench/server/connections.hpp"
+#include "bench/server/process.hpp"
 #include "bench/server/tls_connections.hpp"
 
 #include <cstdio>
 #include <cstdlib>
-#include <ctime>
 #include <exception>
-#include <fstream>
 #include <limits>
 #include <string>
-#include <sys/types.h>
 #include <vector>
 
 namespace {
@@ -29,29 +27,6 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr std::size_t message_bytes = 200; // of what is delivered, without the WebSocket header
-
-/// The process under test.
-class Process {
-public:
-    explicit Process(pid_t pid) : pid_(pid) {
-        if (clock_getcpuclockid(pid, &clock_) != 0) throw std::runtime_error("there is no such process");
-    }
-    double cpu_seconds() const {
-        timespec time{};
-        clock_gettime(clock_, &time);
-        return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_nsec) * 1e-9;
-    }
-    std::size_t resident_kb() const {
-        std::ifstream status("/proc/" + std::to_string(pid_) + "/status");
-        for (std::string line; std::getline(status, line);)
-            if (line.starts_with("VmRSS:")) return std::strtoul(line.c_str() + 6, nullptr, 10);
-        throw std::runtime_error("no VmRSS");
-    }
-
-private:
-    pid_t pid_;
-    clockid_t clock_{};
-};
 
 /// From its making on.
 class Measurement {
