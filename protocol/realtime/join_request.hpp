@@ -40,6 +40,7 @@ struct JoinRequest {
 
 inline constexpr std::string_view topic_name_required = "TopicNameRequired: You must provide a topic name";
 inline constexpr std::string_view too_many_channels = "ChannelRateLimitReached: Too many channels";
+inline constexpr std::string_view history_unavailable = "UnableToReplayMessages: broker unavailable";
 inline constexpr std::string_view too_many_joins = "ClientJoinRateLimitReached: Too many joins per second";
 inline constexpr std::string_view too_many_subscriptions =
     "UnknownErrorOnChannel: too many entries of postgres_changes";

@@ -22,7 +22,7 @@ bool ServerMachine::State::subscribe(TimePoint now, Membership& member,
             subscribe_to(member, std::string(channel_ns_prefix) + pattern, member.keyed->key);
         }
     }
-    if (member.subscribed->awaited == 0) return false;
+    if (member.subscribed->awaited == 0 && !ask_history(member)) return false;
     member.phase = MemberPhase::subscribing;
     member.pending->answer = answer;
     const TimePoint at = after(now, config.subscribe_timeout);
@@ -42,6 +42,7 @@ void ServerMachine::State::subscribe_to(Membership& member, std::string_view ns,
 
 void ServerMachine::State::unsubscribe(Membership& member) {
     if (!member.subscribed) return;
+    stop_reading(member);
     for (const SubscriptionId id : member.subscribed->ids) {
         SubscriptionTable::Subscription& subscription = *subscriptions.find(id);
         std::erase(subscription.waiting, member.id);
@@ -79,8 +80,15 @@ Publication ServerMachine::State::publication_of(std::string_view event, Payload
     return publication;
 }
 
+Publication ServerMachine::State::publication_of(const FrameView& frame) {
+    Publication publication = publication_of(frame.event, {frame.kind, frame.payload});
+    publication.user_event = frame.user_event;
+    publication.metadata = frame.metadata;
+    return publication;
+}
+
 void ServerMachine::State::tell_peers(std::string_view ns, std::string_view key,
-                                      const Publication& publication) {
+                                      const Publication& publication, const phx::server::History* kept) {
     if (config.peers == Peers::none) return;
     std::string& buffer =
         out.frame_buffer(64 + publication.event.size() + publication.payload.size() +
@@ -89,19 +97,12 @@ void ServerMachine::State::tell_peers(std::string_view ns, std::string_view key,
     const std::size_t begin = buffer.size();
     append_publication(buffer, publication);
     const std::string_view bytes = std::string_view(buffer).substr(begin);
-    out.push(act::Publish{out.keep(ns), out.keep(key), bytes});
+    out.push(act::Publish{out.keep(ns), out.keep(key), bytes, kept, kept != nullptr ? unix_ms() : 0});
 }
 
 void ServerMachine::State::tell_peers_of_broadcast(const Topic& topic, std::string_view event,
                                                    PayloadView payload) {
     tell_peers(topic_ns(topic), topic.name, publication_of(event, payload));
-}
-
-void ServerMachine::State::tell_peers_of_broadcast(const Topic& topic, const FrameView& frame) {
-    Publication publication = publication_of(frame.event, {frame.kind, frame.payload});
-    publication.user_event = frame.user_event;
-    publication.metadata = frame.metadata;
-    tell_peers(topic_ns(topic), topic.name, publication);
 }
 
 Publication ServerMachine::State::publication_of(Publication::Kind kind, const Route& route) {
@@ -239,6 +240,7 @@ void ServerMachine::handle_subscribed(TimePoint now, SubscriptionId id,
     for (const MemberId waiting : std::exchange(subscription->waiting, {})) {
         Membership& member = *s.members.find(waiting);
         if (member.phase != MemberPhase::subscribing || --member.subscribed->awaited != 0) continue;
+        if (s.ask_history(member)) continue;
         const phx::server::JoinAnswer answer = std::move(member.pending->answer);
         s.stop_waiting(now, member, answer);
     }

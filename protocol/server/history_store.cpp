@@ -1,11 +1,15 @@
 #include "protocol/server/history_store.hpp"
 
 #include <algorithm>
+#include <chrono>
+#include <limits>
 #include <utility>
 
 namespace phx::protocol::server {
 
 namespace {
+
+using phx::server::PastPublication;
 
 // What the tables keep beside the texts, rounded up: a node of the list and a place in the topic; for each
 // topic a node of the map and a deque, which has 512 bytes from its first element on.
@@ -14,17 +18,25 @@ constexpr std::size_t topic_bytes = 768;
 
 std::size_t size_of_topic(const std::string& name) noexcept { return topic_bytes + name.size(); }
 
-} // namespace
-
-std::size_t HistoryStore::size_of(const PastMessage& message) noexcept {
-    return sizeof(PastMessage) + node_bytes + message.topic.size() + message.id.size() +
-           message.user_event.size() + message.payload.size();
+std::int64_t ends_after(std::int64_t now_ms, std::chrono::seconds age) noexcept {
+    constexpr std::int64_t never = std::numeric_limits<std::int64_t>::max();
+    return age.count() >= (never - now_ms) / 1000 ? never : now_ms + 1000 * age.count();
 }
 
-void HistoryStore::add(PastMessage message, const phx::server::History& rule) {
+} // namespace
+
+std::size_t HistoryStore::size_of(const Message& message) noexcept {
+    return sizeof(Message) + node_bytes + message.topic.size() + message.bytes.size();
+}
+
+void HistoryStore::add(std::string_view name, PastPublication past, const phx::server::History& rule) {
+    Message message{std::move(past), std::string(name)};
+    const auto known = topics_.find(message.topic);
+    if (known != topics_.end()) message.unix_ms = std::max(message.unix_ms, known->second.back()->unix_ms);
+    const std::int64_t now_ms = message.unix_ms;
+    message.ends_ms = ends_after(now_ms, rule.max_age);
     const std::size_t size = size_of(message);
     const std::size_t at_most = size + size_of_topic(message.topic);
-    const std::int64_t now_ms = message.unix_ms;
     if (rule.max_messages == 0 || message.ends_ms <= now_ms || at_most > max_bytes_) return;
     while (!messages_.empty() && (messages_.front().ends_ms <= now_ms || bytes_ + at_most > max_bytes_))
         drop_oldest(topics_.find(messages_.front().topic));
@@ -48,13 +60,13 @@ void HistoryStore::drop_oldest(Topics::iterator topic) {
     messages_.erase(oldest);
 }
 
-std::vector<const PastMessage*> HistoryStore::since(std::string_view topic, std::int64_t since_ms,
-                                                    std::size_t limit, std::int64_t now_ms) const {
-    std::vector<const PastMessage*> found;
+std::vector<const PastPublication*> HistoryStore::since(std::string_view topic, std::int64_t since_ms,
+                                                        std::size_t limit) const {
+    std::vector<const PastPublication*> found;
     const auto kept = topics_.find(std::string(topic));
     if (kept == topics_.end()) return found;
     for (auto at = kept->second.rbegin(); at != kept->second.rend() && found.size() < limit; ++at) {
-        if ((*at)->unix_ms < since_ms || (*at)->ends_ms <= now_ms) break;
+        if ((*at)->unix_ms < since_ms) break;
         found.push_back(&**at);
     }
     std::reverse(found.begin(), found.end());

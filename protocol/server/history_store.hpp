@@ -1,6 +1,5 @@
 #pragma once
 
-#include "phx/protocol/frame.hpp"
 #include "phx/server/history.hpp"
 #include "protocol/wire/text_hash.hpp"
 
@@ -15,32 +14,25 @@
 
 namespace phx::protocol::server {
 
-/// A broadcast that was.
-struct PastMessage {
-    std::string topic = {};
-    std::int64_t unix_ms = 0;
-    std::int64_t ends_ms = 0; ///< too old from then on
-    std::string id = {};      ///< a UUID
-    Opcode kind = Opcode::text;
-    std::string user_event = {}; ///< of a binary one
-    /// Bytes, or the JSON object `{"type":"broadcast","event":...,"payload":...}` without a meta.
-    std::string payload = {};
-};
-
-/// What may be replayed, of all topics, bounded in bytes. Messages are added in the order of their time.
+/// What may be replayed, of all topics, bounded in bytes. A message is never older than the one before it in
+/// its topic: a clock that goes back, or behind that of another node, changes no order.
 class HistoryStore {
 public:
     HistoryStore(std::uint64_t seed, std::size_t max_bytes) : max_bytes_(max_bytes), topics_(8, Hash{seed}) {}
 
     /// Drops what is too old, too many of its topic, or too much altogether.
-    void add(PastMessage, const phx::server::History&);
+    void add(std::string_view topic, phx::server::PastPublication, const phx::server::History&);
     /// The newest `limit` of a topic that are not older than `since_ms`, oldest first. Valid until add().
-    std::vector<const PastMessage*> since(std::string_view topic, std::int64_t since_ms, std::size_t limit,
-                                          std::int64_t now_ms) const;
+    std::vector<const phx::server::PastPublication*> since(std::string_view topic, std::int64_t since_ms,
+                                                           std::size_t limit) const;
     std::size_t bytes() const noexcept { return bytes_; }
 
 private:
-    using Messages = std::list<PastMessage>; ///< of all topics
+    struct Message : phx::server::PastPublication {
+        std::string topic = {};
+        std::int64_t ends_ms = 0; ///< too old from then on
+    };
+    using Messages = std::list<Message>; ///< of all topics
     struct Hash {
         std::uint64_t seed;
         std::size_t operator()(const std::string& name) const noexcept {
@@ -49,7 +41,7 @@ private:
     };
     using Topics = std::unordered_map<std::string, std::deque<Messages::const_iterator>, Hash>;
 
-    static std::size_t size_of(const PastMessage&) noexcept;
+    static std::size_t size_of(const Message&) noexcept;
     void drop_oldest(Topics::iterator);
 
     std::size_t max_bytes_;

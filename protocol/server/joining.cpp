@@ -118,7 +118,7 @@ void ServerMachine::State::settle(TimePoint now, Membership& member, const phx::
         member.phase = MemberPhase::unjudged;
         member.then = std::make_unique<phx::server::Actions>(answer.then);
     } else if (accepted && sent && member.realtime) {
-        begin_realtime(session, member, pending->request);
+        begin_realtime(session, member, *pending);
     } else if (accepted && sent) {
         act_all(now, member, ReplyTo{}, answer.then);
     } else {

@@ -16,6 +16,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <map>
 #include <optional>
 #include <set>
 #include <span>
@@ -148,9 +149,11 @@ struct ServerMachine::State {
     void stop_waiting(TimePoint, Membership&, const phx::server::JoinAnswer&);
     static phx::server::JoinAnswer refusal(std::string_view reason);
     static Publication publication_of(std::string_view event, PayloadView);
-    void tell_peers(std::string_view ns, std::string_view key, const Publication&);
+    static Publication publication_of(const FrameView&);
+    /// `kept`: by the broker too.
+    void tell_peers(std::string_view ns, std::string_view key, const Publication&,
+                    const phx::server::History* kept = nullptr);
     void tell_peers_of_broadcast(const Topic&, std::string_view event, PayloadView);
-    void tell_peers_of_broadcast(const Topic&, const FrameView&);
     void disconnect_everywhere(Publication::Kind, std::string_view target);
     /// To the receivers here and at all other nodes. False: it cannot be encoded, nobody gets it.
     bool send_everywhere(const Route&, std::string_view event, PayloadView, Session* source);
@@ -233,7 +236,7 @@ struct ServerMachine::State {
                        std::optional<std::string> replaced);
     /// Goes on with a join whose token, if it had one, is good.
     void admit_realtime(Session&, Membership&);
-    void begin_realtime(Session&, Membership&, const realtime::JoinRequest&);
+    void begin_realtime(Session&, Membership&, const PendingJoin&);
     void deliver_realtime(Session&, Membership&, const FrameView&);
     void relay(Session&, Membership&, const FrameView&);
     /// To the members here and at other nodes. False: it cannot be encoded.
@@ -262,7 +265,17 @@ struct ServerMachine::State {
     const phx::server::History* history_rule(const Topic&) const;
     /// Relays a broadcast that is kept, with its id. False: it cannot be encoded, and is not kept.
     bool relay_kept(Topic&, const phx::server::History&, FrameView copy, const Membership* except);
-    void replay_history(Session&, const Membership&, const realtime::JoinRequest&);
+    void keep(const Topic&, const phx::server::History&, const FrameView&);
+    void remember_for_readers(const Topic&, const Publication&);
+    /// True: the join waits for what the broker has kept of its topic.
+    bool ask_history(Membership&);
+    void stop_reading(const Membership&);
+    /// A member whose join waits for an answer to that; null: none, or no longer.
+    Membership* find_reader(MemberId);
+    /// From when on a message is replayed: it was asked for, and is not too old.
+    std::int64_t replayed_since(const phx::server::History&, std::int64_t since_ms) const;
+    void replay_history(Session&, const Membership&, const PendingJoin&);
+    void replay(Session&, const Membership&, std::string_view publication);
     std::int64_t unix_ms() const;
 
     // ---- realtime_changes
@@ -312,7 +325,8 @@ struct ServerMachine::State {
     std::vector<Pattern> patterns;
     std::unordered_map<std::string, std::vector<MemberId>> groups; ///< joined members by pattern and key
     SubscriptionTable subscriptions;
-    std::vector<MemberId> ended; ///< freed by the next call
+    std::map<const Topic*, std::vector<MemberId>> history_readers; ///< whose joins wait for it
+    std::vector<MemberId> ended;                                   ///< freed by the next call
     std::deque<Replay> replays;
     std::deque<HeldFrame> replayed; ///< outputs point into them
     std::string scratch;            ///< of the frame at hand: outputs point into it

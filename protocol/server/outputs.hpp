@@ -4,8 +4,10 @@
 #include "phx/protocol/frame.hpp"
 #include "phx/result.hpp"
 #include "phx/server/actions.hpp"
+#include "phx/server/history.hpp"
 #include "protocol/clock.hpp"
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -78,6 +80,16 @@ struct Publish {
     std::string_view ns;
     std::string_view key;
     std::string_view bytes;
+    const phx::server::History* kept = nullptr; ///< null: by nobody
+    std::int64_t unix_ms = 0;                   ///< of what is kept
+};
+/// Answer with handle_history() or handle_history_failed().
+struct ReadHistory {
+    MemberId member;
+    std::string_view ns;
+    std::string_view key;
+    std::int64_t since_ms;
+    std::size_t limit;
 };
 /// Who is present here, for the other nodes.
 struct PutPresence {
@@ -186,7 +198,7 @@ struct FrameDropped {
 using RareOutput =
     std::variant<event::FirstMessage, event::BrokerMessage, event::ResponseIn, event::RequestFinished,
                  event::LateResponse, event::TokenAsked, act::Subscribe, act::Unsubscribe, act::Publish,
-                 act::PutPresence, act::DropPresence, act::RunEffect>;
+                 act::ReadHistory, act::PutPresence, act::DropPresence, act::RunEffect>;
 
 using Output =
     std::variant<act::Send, act::Fanout, act::Close, act::CloseIfIdle, event::JoinAsked, event::MessageIn,

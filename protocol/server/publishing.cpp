@@ -12,7 +12,7 @@ bool names(Route::Kind route, std::string_view target, const phx::server::Connec
            std::string_view topic) {
     switch (route) {
     case Route::Kind::all: return true;
-    case Route::Kind::user: return connection.user_id == target;
+    case Route::Kind::user: return !target.empty() && connection.user_id == target;
     case Route::Kind::role:
         return std::find(connection.roles.begin(), connection.roles.end(), target) != connection.roles.end();
     case Route::Kind::connection: return connection.id == target;
@@ -69,10 +69,8 @@ std::vector<MemberId> ServerMachine::State::unkeyed_members(PatternId pattern, c
                 for (const MemberId id : list.members) add(id);
         return found;
     }
-    sessions.for_each([&](const Session& session) {
-        if (!names(route.kind, route.target, *session.connection, {})) return;
-        for (const JoinEntry& entry : session.joins) add(entry.member);
-    });
+    for (const SessionId id : connections(route))
+        for (const JoinEntry& entry : sessions.find(id)->joins) add(entry.member);
     return found;
 }
 

@@ -53,11 +53,11 @@ void ServerMachine::State::admit_realtime(Session& session, Membership& member) 
     settle(time, member, phx::server::JoinAnswer::ok(member.pending->request.response));
 }
 
-void ServerMachine::State::begin_realtime(Session& session, Membership& member,
-                                          const realtime::JoinRequest& request) {
+void ServerMachine::State::begin_realtime(Session& session, Membership& member, const PendingJoin& join) {
+    const realtime::JoinRequest& request = join.request;
     wait_for_token(member);
     if (member.phase != MemberPhase::joined) return; // it expired while the join waited for the broker
-    replay_history(session, member, request);
+    replay_history(session, member, join);
     subscribe_to_changes(session, member, request);
     // There is no replication here that could be late.
     if (request.replication_ready)
@@ -102,7 +102,7 @@ void ServerMachine::State::relay(Session& session, Membership& member, const Fra
 bool ServerMachine::State::fan_out_everywhere(Topic& topic, const FrameView& frame,
                                               const Membership* except) {
     if (!fan_out(topic, frame, except)) return false;
-    tell_peers_of_broadcast(topic, frame);
+    tell_peers(topic_ns(topic), topic.name, publication_of(frame));
     return true;
 }
 

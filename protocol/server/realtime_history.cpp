@@ -3,17 +3,12 @@
 #include "protocol/realtime/json_members.hpp"
 #include "protocol/server/machine_state.hpp"
 
+#include <algorithm>
 #include <chrono>
-#include <limits>
 #include <utility>
 
 namespace phx::protocol::server {
 namespace {
-
-std::int64_t ends_after(std::int64_t now_ms, std::chrono::seconds age) noexcept {
-    constexpr std::int64_t never = std::numeric_limits<std::int64_t>::max();
-    return age.count() >= (never - now_ms) / 1000 ? never : now_ms + 1000 * age.count();
-}
 
 /// The object without a meta: that is the server's to say. Empty if it is no object.
 std::string without_meta(std::string_view object) {
@@ -40,6 +35,13 @@ std::string envelope(std::string_view user_event, std::string_view json) {
     return out.append(",\"payload\":").append(json.empty() ? "{}" : json).append("}");
 }
 
+/// With the id that the members got it with. Empty: it has none.
+std::string replayed_meta(const Publication& past) {
+    const auto meta = past.user_event ? past.metadata : realtime::json_member(past.payload, "meta");
+    const auto id = meta ? realtime::json_member(*meta, "id") : std::nullopt;
+    return id ? "{\"id\":" + std::string(*id) + ",\"replayed\":true}" : std::string();
+}
+
 } // namespace
 
 std::int64_t ServerMachine::State::unix_ms() const {
@@ -57,49 +59,147 @@ const phx::server::History* ServerMachine::State::history_rule(const Topic& topi
 
 bool ServerMachine::State::relay_kept(Topic& topic, const phx::server::History& rule, FrameView copy,
                                       const Membership* except) {
-    PastMessage past{topic.name, unix_ms(), 0, ids.uuid(), copy.kind, {}, {}};
-    past.ends_ms = ends_after(past.unix_ms, rule.max_age);
-    const std::string meta = "{\"id\":\"" + past.id + "\"}";
+    const std::string meta = "{\"id\":\"" + ids.uuid() + "\"}";
     std::string with;
     if (copy.user_event) {
         copy.metadata = meta;
-        if (copy.kind == Opcode::binary) {
-            past.user_event = *copy.user_event;
-            past.payload = copy.payload;
-        } else {
-            past.payload = envelope(*copy.user_event, copy.payload);
-        }
     } else {
-        past.payload = copy.kind == Opcode::text ? without_meta(copy.payload) : std::string();
+        const std::string object = copy.kind == Opcode::text ? without_meta(copy.payload) : std::string();
         // Nothing that could carry an id.
-        if (past.payload.empty()) return fan_out_everywhere(topic, copy, except);
-        with = with_meta(past.payload, meta);
+        if (object.empty()) return fan_out_everywhere(topic, copy, except);
+        with = with_meta(object, meta);
         copy.payload = with;
     }
-    if (!fan_out_everywhere(topic, copy, except)) return false;
-    history.add(std::move(past), rule);
+    if (!fan_out(topic, copy, except)) return false;
+    keep(topic, rule, copy);
     return true;
 }
 
-void ServerMachine::State::replay_history(Session& session, const Membership& member,
-                                          const realtime::JoinRequest& request) {
-    if (!request.replay || !history_rule(topics[member.topic])) return;
-    for (const PastMessage* const past :
-         history.since(topic_name(member), request.replay->since_ms, request.replay->limit, unix_ms())) {
-        const std::string meta = "{\"id\":\"" + past->id + "\",\"replayed\":true}";
-        if (past->kind == Opcode::text) {
-            push(session, member, "broadcast", {Opcode::text, with_meta(past->payload, meta)});
-        } else if (session.vsn == Vsn::v2) { // v1 has no bytes
-            FrameView frame;
-            frame.topic = past->topic;
-            frame.event = "broadcast";
-            frame.user_event = past->user_event;
-            frame.metadata = meta;
-            frame.kind = Opcode::binary;
-            frame.payload = past->payload;
-            send(session, frame);
-        }
+void ServerMachine::State::keep(const Topic& topic, const phx::server::History& rule,
+                                const FrameView& frame) {
+    const Publication publication = publication_of(frame);
+    if (config.peers == Peers::none) {
+        phx::server::PastPublication past{unix_ms(), {}};
+        append_publication(past.bytes, publication);
+        return history.add(topic.name, std::move(past), rule);
     }
+    tell_peers(topic_ns(topic), topic.name, publication, &rule);
+    remember_for_readers(topic, publication);
+}
+
+// ---- replay
+
+std::int64_t ServerMachine::State::replayed_since(const phx::server::History& rule,
+                                                  std::int64_t since_ms) const {
+    const std::int64_t now_ms = unix_ms();
+    if (rule.max_age.count() > now_ms / 1000) return since_ms; // nothing is as old
+    return std::max(since_ms, now_ms - 1000 * rule.max_age.count() + 1);
+}
+
+void ServerMachine::State::replay_history(Session& session, const Membership& member,
+                                          const PendingJoin& join) {
+    const auto& wanted = join.request.replay;
+    const phx::server::History* const rule = wanted ? history_rule(topics[member.topic]) : nullptr;
+    if (rule == nullptr) return;
+    if (config.peers == Peers::none) {
+        const std::int64_t since = replayed_since(*rule, wanted->since_ms);
+        for (const auto* const past : history.since(topic_name(member), since, wanted->limit))
+            replay(session, member, past->bytes);
+        return;
+    }
+    for (const auto& publication : join.history) replay(session, member, *publication);
+}
+
+void ServerMachine::State::replay(Session& session, const Membership& member, std::string_view publication) {
+    const auto past = read_publication(publication);
+    const std::string meta = past ? replayed_meta(*past) : std::string();
+    if (meta.empty()) return; // of another version of this program
+    if (past->opcode == Opcode::text) {
+        const std::string object =
+            past->user_event ? envelope(*past->user_event, past->payload) : without_meta(past->payload);
+        push(session, member, past->event, {Opcode::text, with_meta(object, meta)});
+    } else if (session.vsn == Vsn::v2) { // v1 has no bytes
+        FrameView frame;
+        frame.topic = topic_name(member);
+        frame.event = past->event;
+        frame.user_event = past->user_event;
+        frame.metadata = meta;
+        frame.kind = Opcode::binary;
+        frame.payload = past->payload;
+        send(session, frame);
+    }
+}
+
+// ---- what the broker keeps
+
+bool ServerMachine::State::ask_history(Membership& member) {
+    PendingJoin& join = *member.pending;
+    const auto& wanted = join.request.replay;
+    if (!wanted || join.has_asked_history) return false;
+    const Topic& topic = topics[member.topic];
+    const phx::server::History* const rule = history_rule(topic);
+    if (rule == nullptr) return false;
+    join.has_asked_history = true;
+    ++member.subscribed->awaited;
+    history_readers[&topic].push_back(member.id);
+    out.push(act::ReadHistory{member.id, topic_ns(topic), out.keep(topic.name),
+                              replayed_since(*rule, wanted->since_ms), wanted->limit});
+    return true;
+}
+
+/// The answer has what was published before the question, and what comes after the answer is sent to the
+/// member: between them are only the publications of this machine.
+void ServerMachine::State::remember_for_readers(const Topic& topic, const Publication& publication) {
+    const auto readers = history_readers.find(&topic);
+    if (readers == history_readers.end()) return;
+    std::string bytes;
+    append_publication(bytes, publication);
+    const auto shared = std::make_shared<const std::string>(std::move(bytes));
+    for (const MemberId id : readers->second) {
+        PendingJoin& join = *members.find(id)->pending;
+        join.history.push_back(shared);
+        if (join.history.size() > join.request.replay->limit) join.history.pop_front();
+    }
+}
+
+void ServerMachine::State::stop_reading(const Membership& member) {
+    const auto readers = history_readers.find(&topics[member.topic]);
+    if (readers == history_readers.end()) return;
+    std::erase(readers->second, member.id);
+    if (readers->second.empty()) history_readers.erase(readers);
+}
+
+void ServerMachine::handle_history(TimePoint now, MemberId id,
+                                   std::vector<phx::server::PastPublication> past) {
+    State& s = *state_;
+    s.begin_call();
+    s.time = now;
+    Membership* const member = s.find_reader(id);
+    if (member == nullptr) return; // it is gone
+    PendingJoin& join = *member->pending;
+    while (!past.empty() && join.history.size() < join.request.replay->limit) {
+        join.history.push_front(std::make_shared<const std::string>(std::move(past.back().bytes)));
+        past.pop_back();
+    }
+    s.stop_reading(*member);
+    --member->subscribed->awaited;
+    const phx::server::JoinAnswer answer = std::move(join.answer);
+    s.stop_waiting(now, *member, answer);
+}
+
+void ServerMachine::handle_history_failed(TimePoint now, MemberId id) {
+    State& s = *state_;
+    s.begin_call();
+    s.time = now;
+    if (Membership* const member = s.find_reader(id))
+        s.stop_waiting(now, *member, State::refusal(realtime::history_unavailable));
+}
+
+Membership* ServerMachine::State::find_reader(MemberId id) {
+    Membership* const member = members.find(id);
+    const bool waits = member != nullptr && member->phase == MemberPhase::subscribing &&
+                       member->pending->has_asked_history && member->subscribed->awaited > 0;
+    return waits ? member : nullptr;
 }
 
 } // namespace phx::protocol::server

@@ -73,6 +73,10 @@ struct PendingJoin {
     std::size_t held_bytes = 0;
     phx::server::JoinAnswer answer = {}; ///< of a delayed or subscribing one
     realtime::JoinRequest request = {};  ///< of the built-in channel
+    bool has_asked_history = false;      ///< at the broker
+    /// Publications that are to be replayed, oldest first: what the broker has, and behind it what was
+    /// published here since it was asked.
+    std::deque<std::shared_ptr<const std::string>> history = {};
 };
 
 /// What waits for a member that is asked something else.

@@ -8,6 +8,7 @@
 namespace phx::shell {
 
 using namespace protocol::server;
+using phx::server::PastPublication;
 using phx::server::PresenceEntry;
 
 BrokerPort::BrokerPort(phx::server::Broker& broker, std::string node, ServerMachine& machine, Driver driver)
@@ -47,9 +48,24 @@ void BrokerPort::on(const act::Subscribe& order) {
 void BrokerPort::on(const act::Unsubscribe& order) { node_->unsubscribe(order.ns, order.key); }
 
 void BrokerPort::on(const act::Publish& order) {
-    node_->publish(order.ns, order.key, order.bytes, [this](const Result<void>& done) {
-        if (!done) driver_.report(done.error());
-    });
+    auto done = [this](const Result<void>& published) {
+        if (!published) driver_.report(published.error());
+    };
+    if (order.kept == nullptr) return node_->publish(order.ns, order.key, order.bytes, std::move(done));
+    node_->publish_kept(order.ns, order.key, order.unix_ms, order.bytes, *order.kept, std::move(done));
+}
+
+void BrokerPort::on(const act::ReadHistory& order) {
+    node_->read_history(order.ns, order.key, order.since_ms, order.limit,
+                        [this, member = order.member](Result<std::vector<PastPublication>> past) {
+                            if (past) {
+                                machine_.handle_history(driver_.now(), member, *std::move(past));
+                            } else {
+                                machine_.handle_history_failed(driver_.now(), member);
+                                driver_.report(past.error());
+                            }
+                            driver_.pump();
+                        });
 }
 
 void BrokerPort::on(const act::PutPresence& order) {

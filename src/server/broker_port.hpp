@@ -25,6 +25,7 @@ public:
     void on(const protocol::server::act::Subscribe&);
     void on(const protocol::server::act::Unsubscribe&);
     void on(const protocol::server::act::Publish&);
+    void on(const protocol::server::act::ReadHistory&);
     void on(const protocol::server::act::PutPresence&);
     void on(const protocol::server::act::DropPresence&);
 

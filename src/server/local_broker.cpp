@@ -1,11 +1,14 @@
 #include "phx/server/broker.hpp"
 
+#include "protocol/server/history_store.hpp"
+
 #include <algorithm>
 #include <cstdint>
 #include <deque>
 #include <exception>
 #include <map>
 #include <mutex>
+#include <random>
 #include <tuple>
 #include <utility>
 
@@ -29,6 +32,18 @@ struct Name {
 
 class LocalNode;
 
+/// So that nobody can choose topics whose hashes collide.
+std::uint64_t random_seed() {
+    std::random_device device;
+    return std::uint64_t{device()} << 32 | device();
+}
+
+std::string history_name(std::string_view ns, std::string_view key) {
+    std::string name(ns);
+    name.push_back('\0');
+    return name.append(key);
+}
+
 /// What is given to a node: called on its loop, unless the node is gone.
 using Delivery = Function<void(LocalNode&)>;
 
@@ -36,6 +51,8 @@ using Delivery = Function<void(LocalNode&)>;
 /// order.
 class LocalBroker final : public Broker, public std::enable_shared_from_this<LocalBroker> {
 public:
+    explicit LocalBroker(const LocalBrokerOptions& options)
+        : history(random_seed(), options.max_history_bytes) {}
     std::unique_ptr<BrokerNode> attach(NodeConfig) override;
 
     struct Entity {
@@ -55,10 +72,12 @@ public:
     void tell_of_presence(const Name&, const Channel&, const LocalNode& source,
                           const std::vector<PresenceEntry>& joined, const std::vector<PresenceEntry>& left);
     void forget_if_empty(Channels::iterator);
+    void deliver(const LocalNode& source, std::string_view ns, std::string_view key, std::string_view bytes);
 
     std::mutex mutex;
     Channels channels;
     std::map<Name, Entity> entities;
+    protocol::server::HistoryStore history; ///< by history_name()
     std::uint64_t last_version = 0;
 };
 
@@ -69,6 +88,10 @@ public:
     ~LocalNode() override;
 
     void publish(std::string_view ns, std::string_view key, std::string_view bytes, Done done) override;
+    void publish_kept(std::string_view ns, std::string_view key, std::int64_t unix_ms, std::string_view bytes,
+                      const History& rule, Done done) override;
+    void read_history(std::string_view ns, std::string_view key, std::int64_t since_ms, std::size_t limit,
+                      Function<void(Result<std::vector<PastPublication>>)> answered) override;
     void subscribe(std::string_view ns, std::string_view key,
                    Function<void(Result<std::vector<PresenceEntry>>)> confirmed) override;
     void unsubscribe(std::string_view ns, std::string_view key) override;
@@ -131,6 +154,23 @@ void LocalBroker::tell_of_presence(const Name& name, const Channel& channel, con
     }
 }
 
+void LocalBroker::deliver(const LocalNode& source, std::string_view ns, std::string_view key,
+                          std::string_view bytes) {
+    const auto channel = channels.find({std::string(ns), std::string(key)});
+    if (channel == channels.end()) return;
+    struct Message {
+        Name name;
+        std::string bytes;
+    };
+    const auto message = std::make_shared<const Message>(Message{channel->first, std::string(bytes)});
+    for (LocalNode* const node : channel->second.subscribers) {
+        if (node == &source || !node->config().on_publication) continue;
+        node->post([message](LocalNode& to) {
+            to.config().on_publication(message->name.ns, message->name.key, message->bytes);
+        });
+    }
+}
+
 void LocalBroker::forget_if_empty(Channels::iterator channel) {
     if (channel->second.empty()) channels.erase(channel);
 }
@@ -166,23 +206,29 @@ void LocalNode::deliver_next() {
 }
 
 void LocalNode::publish(std::string_view ns, std::string_view key, std::string_view bytes, Done done) {
-    const Name name{std::string(ns), std::string(key)};
     const std::lock_guard lock(broker_->mutex);
-    const auto channel = broker_->channels.find(name);
-    if (channel != broker_->channels.end()) {
-        struct Message {
-            Name name;
-            std::string bytes;
-        };
-        const auto message = std::make_shared<const Message>(Message{name, std::string(bytes)});
-        for (LocalNode* const node : channel->second.subscribers) {
-            if (node == this || !node->config().on_publication) continue;
-            node->post([message](LocalNode& to) {
-                to.config().on_publication(message->name.ns, message->name.key, message->bytes);
-            });
-        }
-    }
+    broker_->deliver(*this, ns, key, bytes);
     if (done) post([done = std::move(done)](LocalNode&) mutable { done({}); });
+}
+
+void LocalNode::publish_kept(std::string_view ns, std::string_view key, std::int64_t unix_ms,
+                             std::string_view bytes, const History& rule, Done done) {
+    const std::lock_guard lock(broker_->mutex);
+    broker_->history.add(history_name(ns, key), {unix_ms, std::string(bytes)}, rule);
+    broker_->deliver(*this, ns, key, bytes);
+    if (done) post([done = std::move(done)](LocalNode&) mutable { done({}); });
+}
+
+void LocalNode::read_history(std::string_view ns, std::string_view key, std::int64_t since_ms,
+                             std::size_t limit,
+                             Function<void(Result<std::vector<PastPublication>>)> answered) {
+    const std::lock_guard lock(broker_->mutex);
+    std::vector<PastPublication> past;
+    for (const PastPublication* const kept : broker_->history.since(history_name(ns, key), since_ms, limit))
+        past.push_back(*kept);
+    post([answered = std::move(answered), past = std::move(past)](LocalNode&) mutable {
+        answered(std::move(past));
+    });
 }
 
 void LocalNode::subscribe(std::string_view ns, std::string_view key,
@@ -270,6 +316,8 @@ void LocalNode::drop_presence(std::string_view ns, std::string_view key, std::st
 
 } // namespace
 
-std::shared_ptr<Broker> make_local_broker() { return std::make_shared<LocalBroker>(); }
+std::shared_ptr<Broker> make_local_broker(const LocalBrokerOptions& options) {
+    return std::make_shared<LocalBroker>(options);
+}
 
 } // namespace phx::server

@@ -273,7 +273,8 @@ private:
 
     /// Threads of one server know of each other as servers do.
     static Options with_broker(Options options) {
-        if (options.threads > 1 && !options.broker) options.broker = make_local_broker();
+        if (options.threads > 1 && !options.broker)
+            options.broker = make_local_broker({options.max_history_bytes});
         return options;
     }
 

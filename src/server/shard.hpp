@@ -209,6 +209,7 @@ private:
     void on(const protocol::server::act::Subscribe& order) { broker_port_.on(order); }
     void on(const protocol::server::act::Unsubscribe& order) { broker_port_.on(order); }
     void on(const protocol::server::act::Publish& order) { broker_port_.on(order); }
+    void on(const protocol::server::act::ReadHistory& order) { broker_port_.on(order); }
     void on(const protocol::server::act::PutPresence& order) { broker_port_.on(order); }
     void on(const protocol::server::act::DropPresence& order) { broker_port_.on(order); }
     void on(const protocol::server::act::RunEffect&);

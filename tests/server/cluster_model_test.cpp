@@ -2,6 +2,7 @@
 #include "protocol/server/server_machine.hpp"
 #include "src/server/broker_port.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <cstdlib>
 #include <deque>
@@ -90,6 +91,9 @@ private:
         config.seed = std::hash<std::string>{}(name);
         config.peers = Peers::possible;
         config.subscribe_timeout = std::chrono::hours(1);
+        const phx::server::Requirement nothing;
+        config.policies = {{.topic = "realtime:*", .join = nothing, .write = nothing, .presence = nothing}};
+        config.history = {{}};
         return config;
     }
     void pump() {
@@ -128,6 +132,7 @@ private:
     void on(const act::Subscribe& order) { port_->on(order); }
     void on(const act::Unsubscribe& order) { port_->on(order); }
     void on(const act::Publish& order) { port_->on(order); }
+    void on(const act::ReadHistory& order) { port_->on(order); }
     void on(const act::PutPresence& order) { port_->on(order); }
     void on(const act::DropPresence& order) { port_->on(order); }
     template <class Other> void on(const Other&) { ADD_FAILURE() << "not in this model"; }
@@ -145,7 +150,7 @@ private:
         }
         if (event == "phx_close") return void(client->second.rooms.erase(topic));
         Client::Room& room = client->second.rooms.at(topic);
-        if (event == "news") ++room.heard[frame[4]["n"].get<int>()];
+        if (event == "news" || event == "broadcast") ++room.heard[frame[4]["n"].get<int>()];
         if (event == "presence_state") {
             room.has_state = true;
             room.there = refs(frame[4]);
@@ -170,20 +175,15 @@ private:
     std::unique_ptr<shell::BrokerPort> port_;
 };
 
-class Model {
-public:
-    explicit Model(std::uint64_t seed) : random_(seed) {
+/// Three nodes that take turns.
+class Nodes {
+protected:
+    explicit Nodes(std::uint64_t seed) : random_(seed) {
         for (int i = 0; i < 3; ++i) start_node();
     }
 
-    void run(int rounds) {
-        for (int i = 0; i < rounds && !testing::Test::HasFailure(); ++i) round();
-    }
-
-private:
     unsigned pick(std::size_t n) { return static_cast<unsigned>(random_() % n); }
     Node& any_node() { return *nodes_[pick(nodes_.size())]; }
-    std::string any_topic() { return "room:" + std::to_string(pick(topics)); }
     Client* any_client(Node& node) {
         if (node.clients.empty()) return nullptr;
         return &std::next(node.clients.begin(), pick(node.clients.size()))->second;
@@ -191,6 +191,24 @@ private:
     void start_node() {
         nodes_.push_back(std::make_unique<Node>(*broker_, "n" + std::to_string(++started_)));
     }
+    void settle() {
+        bool is_busy = true;
+        while (is_busy) {
+            is_busy = false;
+            for (unsigned i = 0; i < 8; ++i) any_node().run_one();
+            for (const auto& node : nodes_) is_busy = node->run_one() || is_busy;
+        }
+    }
+
+    std::mt19937_64 random_;
+    const std::shared_ptr<phx::server::Broker> broker_ = phx::server::make_local_broker();
+    std::vector<std::unique_ptr<Node>> nodes_;
+    int started_ = 0, last_ = 0;
+};
+
+class Model : Nodes {
+public:
+    explicit Model(std::uint64_t seed) : Nodes(seed) {}
 
     /// Some steps of every kind with deliveries in between, then what they must have led to.
     void round() {
@@ -259,21 +277,15 @@ private:
         check_all();
     }
 
+private:
+    std::string any_topic() { return "room:" + std::to_string(pick(topics)); }
+
     void check_heard(int n, const std::string& topic, const Client* source, Client& client,
                      const std::string& client_topic) {
         const bool is_source = topic.empty() && source == &client && published_from_[n] == client_topic;
         const bool is_meant = topic.empty() ? !is_source : topic == client_topic;
         EXPECT_EQ(client.rooms.at(client_topic).heard[n], is_meant ? 1 : 0)
             << n << " in " << client_topic << (topic.empty() ? ", published" : ", said");
-    }
-
-    void settle() {
-        bool is_busy = true;
-        while (is_busy) {
-            is_busy = false;
-            for (unsigned i = 0; i < 8; ++i) any_node().run_one();
-            for (const auto& node : nodes_) is_busy = node->run_one() || is_busy;
-        }
     }
 
     /// Nobody heard anything twice; all members of a topic see the same presence.
@@ -291,22 +303,75 @@ private:
         }
     }
 
-    std::mt19937_64 random_;
-    const std::shared_ptr<phx::server::Broker> broker_ = phx::server::make_local_broker();
-    std::vector<std::unique_ptr<Node>> nodes_;
-    int started_ = 0, last_ = 0;
     std::map<int, std::string> published_from_;
 };
 
-TEST(ClusterModel, DeliversEverythingOnceAndShowsEverybodyTheSamePresence) {
+/// One room whose broadcasts are kept: who joins has the newest replayed, and hears the others.
+class ReplayModel : Nodes {
+public:
+    explicit ReplayModel(std::uint64_t seed) : Nodes(seed) {}
+
+    void round() {
+        for (unsigned steps = 10 + pick(40); steps > 0; --steps) step();
+        settle();
+        for (const auto& node : nodes_)
+            for (const auto& [id, client] : node->clients) check(client);
+    }
+
+private:
+    void step() {
+        Node& node = any_node();
+        Client* const client = any_client(node);
+        const unsigned what = pick(10);
+        if (client == nullptr || what == 0) {
+            if (node.clients.size() < 5) node.open();
+            return;
+        }
+        const bool is_member = client->rooms.count(room_) == 1;
+        if (what == 1) {
+            node.close(client->session);
+        } else if (what == 2 && is_member) {
+            node.send(client->session, room_, "phx_leave");
+        } else if (what < 5 && !is_member && client->asked.insert(room_).second) {
+            node.send(client->session, room_, "phx_join",
+                      R"({"config":{"private":true,"broadcast":{"self":true,"replay":{"since":0}}}})");
+        } else if (what < 8 && is_member) {
+            node.send(client->session, room_, "broadcast", "{\"n\":" + std::to_string(++last_) + "}");
+        } else {
+            any_node().run_one();
+        }
+    }
+
+    void check(const Client& client) const {
+        EXPECT_TRUE(client.asked.empty());
+        const auto room = client.rooms.find(room_);
+        if (room == client.rooms.end()) return;
+        const auto& heard = room->second.heard;
+        EXPECT_GE(heard.size(), static_cast<std::size_t>(std::min(25, last_)));
+        int next = last_ + 1 - static_cast<int>(heard.size()); // without a gap up to the last one
+        for (const auto& [n, times] : heard) {
+            EXPECT_EQ(n, next++);
+            EXPECT_EQ(times, 1) << n;
+        }
+    }
+
+    const std::string room_ = "realtime:kept";
+};
+
+template <class M> void run_seeds(std::uint64_t count) {
     const char* const wanted = std::getenv("PHX_SEED");
     const std::uint64_t first = wanted != nullptr ? std::strtoull(wanted, nullptr, 10) : 1;
-    const std::uint64_t last = wanted != nullptr ? first : 40;
+    const std::uint64_t last = wanted != nullptr ? first : count;
     for (std::uint64_t seed = first; seed <= last && !testing::Test::HasFailure(); ++seed) {
         SCOPED_TRACE("PHX_SEED=" + std::to_string(seed));
-        Model(seed).run(25);
+        M model(seed);
+        for (int i = 0; i < 25 && !testing::Test::HasFailure(); ++i) model.round();
     }
 }
+
+TEST(ClusterModel, DeliversEverythingOnceAndShowsEverybodyTheSamePresence) { run_seeds<Model>(40); }
+
+TEST(ClusterModel, ReplaysWhatWasKeptWithoutALossOrADouble) { run_seeds<ReplayModel>(100); }
 
 } // namespace
 } // namespace phx::test

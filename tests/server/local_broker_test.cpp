@@ -82,6 +82,54 @@ TEST_F(LocalBroker, PublishesToTheOthersWhoSubscribedOnceAndInOrder) {
     EXPECT_THAT(b.run(), IsEmpty());
 }
 
+TEST_F(LocalBroker, KeepsWhatIsAskedForAndGivesItInOrderWithWhatComes) {
+    const server::History rule{.max_messages = 3};
+    const auto read = [](TestNode& node, std::int64_t since_ms, std::size_t limit) {
+        node.node->read_history("t", "k", since_ms, limit,
+                                [&node](Result<std::vector<server::PastPublication>> past) {
+                                    node.heard.emplace_back("past:");
+                                    for (const auto& one : past.value())
+                                        node.heard.push_back(std::to_string(one.unix_ms) + " " + one.bytes);
+                                });
+    };
+    b.subscribe("k");
+    b.run();
+    a.node->publish("t", "k", "0", {});
+    a.node->publish_kept("t", "k", 10, "1", rule,
+                         [&](Result<void> done) { a.heard.push_back(done ? "done" : "failed"); });
+    read(b, 0, 25);
+    a.node->publish_kept("t", "k", 20, "2", rule, {});
+    EXPECT_THAT(b.heard, IsEmpty()); // never inside a call
+    EXPECT_THAT(b.run(), ElementsAre("t/k 0", "t/k 1", "past:", "10 1", "t/k 2"));
+    EXPECT_THAT(a.run(), ElementsAre("done"));
+    a.node->publish_kept("t", "k", 30, "3", rule, {});
+    a.node->publish_kept("t", "k", 40, "4", rule, {});
+    a.node->publish_kept("t", "other", 40, "5", rule, {});
+    a.node->publish_kept("other", "k", 40, "6", rule, {});
+    read(c, 0, 25);
+    EXPECT_THAT(c.run(), ElementsAre("past:", "20 2", "30 3", "40 4"));
+    read(c, 30, 1);
+    EXPECT_THAT(c.run(), ElementsAre("past:", "40 4"));
+    read(c, 41, 25);
+    EXPECT_THAT(c.run(), ElementsAre("past:"));
+}
+
+TEST(LocalBrokerHistory, IsBoundedInBytes) {
+    const auto broker = server::make_local_broker({.max_history_bytes = 10'000});
+    TestNode node(*broker, "a");
+    for (int i = 0; i < 100; ++i)
+        node.node->publish_kept("t", std::to_string(i), i, std::string(1'000, 'x'), {}, {});
+    int found = 0;
+    for (int i = 0; i < 100; ++i)
+        node.node->read_history("t", std::to_string(i), 0, 25,
+                                [&](Result<std::vector<server::PastPublication>> past) {
+                                    found += static_cast<int>(past.value().size());
+                                });
+    node.run();
+    EXPECT_GT(found, 2);
+    EXPECT_LE(found, 10);
+}
+
 TEST_F(LocalBroker, StoresKeepsAndErasesEntities) {
     std::vector<std::string> seen;
     const auto update = [&](TestNode& node, const std::string& key, Swap swap) {

@@ -246,5 +246,35 @@ TEST_F(Threads, ShareTheLimitsOfConnections) {
     EXPECT_EQ(several->stats().refused_for_server, 3u);
 }
 
+TEST(ThreadsWithHistory, ReplayWhatAnyOfThemKept) {
+    server::Options wanted = Threads::options();
+    const server::Requirement nothing;
+    wanted.policies = {{.topic = "realtime:*", .join = nothing, .write = nothing, .presence = nothing}};
+    wanted.history = {{}};
+    TestServer server(std::move(wanted));
+    const auto join = [](const json& broadcast) {
+        return json{{"config", {{"private", true}, {"broadcast", broadcast}}}};
+    };
+    const json since{{"replay", {{"since", 1'700'000'000'000}}}};
+    Member speaker(server, "realtime:kept", join({{"ack", true}}));
+    const auto say = [&](int n) {
+        speaker.call({"1", "2", "realtime:kept", "broadcast", {{"event", "e"}, {"payload", n}}});
+    };
+    say(0);
+    for (int n = 1; n <= 6; ++n) { // each of the threads
+        Member late(server, "realtime:kept", join(since));
+        for (int past = 0; past < n; ++past) {
+            const json frame = late.next();
+            EXPECT_EQ(frame[4]["payload"], past);
+            EXPECT_EQ(frame[4]["meta"]["replayed"], true);
+        }
+        say(n);
+        const json live = late.next();
+        EXPECT_EQ(live[4]["payload"], n);
+        EXPECT_FALSE(live[4]["meta"].contains("replayed"));
+    }
+    EXPECT_TRUE(server.errors().empty());
+}
+
 } // namespace
 } // namespace phx::test

@@ -188,9 +188,13 @@ template <class T> void ServerDriver::log_one(const T& o) {
         lines_.push_back("unsubscribe " + std::string(o.ns) + " " + std::string(o.key));
     } else if constexpr (std::is_same_v<T, act::Publish>) {
         const auto told = server::read_publication(o.bytes);
-        lines_.push_back("publish " + std::string(o.ns) + " " + std::string(o.key) + " " +
-                         std::string(told->event) + std::string(told->target) + " " +
+        lines_.push_back((o.kept ? "keep " : "publish ") + std::string(o.ns) + " " + std::string(o.key) +
+                         " " + std::string(told->event) + std::string(told->target) + " " +
                          std::string(told->payload));
+    } else if constexpr (std::is_same_v<T, act::ReadHistory>) {
+        reader = o.member;
+        lines_.push_back("read " + std::string(o.ns) + " " + std::string(o.key) + " since " +
+                         std::to_string(o.since_ms) + " limit " + std::to_string(o.limit));
     } else if constexpr (std::is_same_v<T, act::PutPresence>) {
         lines_.push_back("put " + std::string(o.key) + " " + std::string(o.id));
     } else if constexpr (std::is_same_v<T, act::DropPresence>) {

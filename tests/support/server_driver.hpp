@@ -74,6 +74,8 @@ public:
     Asked asked{};
     /// Of the last act::Subscribe.
     server::SubscriptionId subscription{};
+    /// Of the last act::ReadHistory.
+    server::MemberId reader{};
 
     server::SessionId id(const std::string& name) const { return ids_.at(name); }
 

@@ -3,8 +3,10 @@
 #include "phx/export.hpp"
 #include "phx/function.hpp"
 #include "phx/result.hpp"
+#include "phx/server/history.hpp"
 #include "phx/server/presence_entry.hpp"
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -45,7 +47,8 @@ struct NodeConfig {
 /// everything that is given to it is called there, through NodeConfig::post, never inside a call, and never
 /// after the destructor, which takes the node out: its subscriptions end, and its members leave.
 ///
-/// `ns` and `key` name what is meant; subscriptions, entities and presence are apart from each other.
+/// `ns` and `key` name what is meant; subscriptions, entities, presence and history are apart from each
+/// other.
 class PHX_API BrokerNode {
 public:
     using Done = Function<void(Result<void>)>;
@@ -54,6 +57,16 @@ public:
 
     /// To every other node that has subscribed, once and in order; never to this one. `done` may be empty.
     virtual void publish(std::string_view ns, std::string_view key, std::string_view bytes, Done done) = 0;
+    /// As publish(), and it is kept as long as the rule says (its pattern says nothing here), for
+    /// read_history(). Both or neither; also when nobody has subscribed.
+    virtual void publish_kept(std::string_view ns, std::string_view key, std::int64_t unix_ms,
+                              std::string_view bytes, const History&, Done done) = 0;
+    /// The newest `limit` publications that were kept and are not older than `since_ms`, oldest first. What
+    /// this node has published before this call is among them. `answered` keeps its place among the calls of
+    /// NodeConfig::on_publication: what was published by others is either in the list or comes after it.
+    virtual void read_history(std::string_view ns, std::string_view key, std::int64_t since_ms,
+                              std::size_t limit,
+                              Function<void(Result<std::vector<PastPublication>>)> answered) = 0;
     /// `confirmed`: from now on everything is delivered; with it come those who are present at other nodes.
     /// Changes of theirs that the list does not have come after it.
     virtual void subscribe(std::string_view ns, std::string_view key,
@@ -77,7 +90,7 @@ protected:
 };
 
 /// What servers know of each other by. Servers with the same broker in Options::broker are one: broadcasts,
-/// publishes, presence, entities and disconnects reach the clients of all of them.
+/// publishes, presence, entities, history and disconnects reach the clients of all of them.
 class PHX_API Broker {
 public:
     virtual ~Broker();
@@ -91,7 +104,11 @@ protected:
     Broker& operator=(const Broker&) = delete;
 };
 
+struct LocalBrokerOptions {
+    std::size_t max_history_bytes = 64u << 20; ///< of all topics; the oldest broadcasts go first
+};
+
 /// A broker inside this process, for the servers in it. It lives as long as somebody has it.
-PHX_API std::shared_ptr<Broker> make_local_broker();
+PHX_API std::shared_ptr<Broker> make_local_broker(const LocalBrokerOptions& = {});
 
 } // namespace phx::server

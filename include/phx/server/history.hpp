@@ -2,17 +2,25 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <string>
 
 namespace phx::server {
 
 /// Which broadcasts of private `realtime:*` channels are kept, so that who joins later may ask for them
 /// (Supabase: `broadcast.replay {since, limit}` in the join, at most 25). They live in the memory of this
-/// server, also while nobody is in the topic.
+/// server, or at its broker (Options::broker) for all servers that share it; also while nobody is in the
+/// topic.
 struct History {
     std::string pattern = "realtime:*";           ///< of topics; the first that matches counts
     std::size_t max_messages = 100;               ///< of each topic; the oldest go first
     std::chrono::seconds max_age{3 * 24 * 3'600}; ///< Supabase: 3 days
+};
+
+/// What a broker kept for BrokerNode::read_history().
+struct PastPublication {
+    std::int64_t unix_ms = 0; ///< milliseconds since 1970, by the clock of the node that published it
+    std::string bytes = {};
 };
 
 } // namespace phx::server

@@ -108,15 +108,16 @@ struct Options {
     /// anything: none).
     bool status_page = false;
     /// Each serves a share of the connections. With more than one, handlers, effects, `authorize` and the
-    /// error handlers are called on all of them, at the same time; rates, history and limits count for each
-    /// thread by itself, but for those of connections.
+    /// error handlers are called on all of them, at the same time; rates and limits count for each thread by
+    /// itself, but for those of connections and of history.
     std::size_t threads = 1;
     bool realtime = true;              ///< serve `realtime:*` with Supabase's semantics
     std::vector<Policy> policies = {}; ///< without any, private `realtime:*` channels are closed
     bool private_only = false;         ///< refuses public `realtime:*` channels
     Rates rates = {};
-    std::vector<History> history = {};         ///< without any, nothing is kept for replay
-    std::size_t max_history_bytes = 64u << 20; ///< of all topics; the oldest broadcasts go first
+    std::vector<History> history = {}; ///< without any, nothing is kept for replay
+    /// Of all topics; the oldest broadcasts go first. With a `broker` it is the broker's to say.
+    std::size_t max_history_bytes = 64u << 20;
     /// Of a `realtime:*` broadcast as it travels, and of a payload by HTTP; a larger one is refused with
     /// "payload_size_exceeded" if it waits for a reply, and dropped if not. Supabase: the same number, of
     /// Erlang's external format.

@@ -182,7 +182,7 @@ TEST_F(ClusterRoutes, GiveAKeptBroadcastTheSameIdAtAllNodes) {
     ASSERT_NE(here, std::string::npos);
     ASSERT_NE(there, std::string::npos);
     EXPECT_EQ(lines[0].substr(here, 50), lines[1].substr(there, 50));
-    EXPECT_EQ(lines[1].substr(0, 30), "publish private realtime:kept ");
+    EXPECT_EQ(lines[1].substr(0, 27), "keep private realtime:kept ");
 }
 
 TEST_F(ClusterRoutes, KeepTheMetadataOfABroadcastFromAnotherNode) {

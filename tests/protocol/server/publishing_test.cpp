@@ -97,6 +97,17 @@ TEST_F(Publishing, StaysAmongChannelsWithoutAKeyWhenItsSourceHasNone) {
     EXPECT_EQ(publish("A", Route::topic("doc:3@k")), Names{});
 }
 
+TEST_F(Publishing, ToTheUserWithoutANameReachesNobody) {
+    for (const std::string key : {"", "@k"}) {
+        join("A", "doc:1" + key);
+        join("B", "doc:2" + key);
+        EXPECT_EQ(publish("A", Route::user("")), Names{});
+        EXPECT_EQ(publish("A", Route::all()), (Names{"B"}));
+        for (const char* const peer : {"A", "B"}) d.close(peer);
+        d.lines();
+    }
+}
+
 struct PublishingToHandlers : Publishing {
     PublishingToHandlers() : Publishing({.published = server::ChannelTraits::Published::asked}) {}
 };
