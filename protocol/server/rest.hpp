@@ -14,7 +14,7 @@ namespace phx::protocol::server {
 
 /// A message of `POST /api/broadcast`.
 struct RestBroadcast {
-    std::string topic = {}; ///< without `realtime:`
+    std::string topic = {}; ///< with `realtime:`, which the body leaves out
     std::string event = {};
     std::string_view payload = {}; ///< a JSON object
     bool is_private = false;
@@ -28,6 +28,10 @@ struct RestBatch {
 
 /// REQUIRES valid JSON. A payload of more than `max_payload_bytes` is an error of its message.
 RestBatch read_batch(std::string_view json, std::size_t max_payload_bytes);
+
+/// What is wrong with the body of `POST /api/broadcast/TOPIC/events/EVENT`, likewise:
+/// `{"errors":{"payload":...}}`. Empty: nothing.
+std::string payload_errors(std::string_view payload, std::size_t max_payload_bytes);
 
 /// The body of `POST /api/send`: `{"route":"user:7","event":"greeting","payload":{...}}`.
 struct RestSend {

@@ -135,10 +135,6 @@ std::string sum(const std::vector<std::size_t>& counts) {
 /// The first shard tells the other servers, once.
 Reach reach_of(std::size_t index) noexcept { return index == 0 ? Reach::other_servers : Reach::here; }
 
-std::string realtime_topic_of(std::string_view name) {
-    return std::string(protocol::realtime_prefix).append(name);
-}
-
 } // namespace
 
 std::optional<HttpAnswer> Shard::admit(const ServiceRequest& wanted, HttpExchange& exchange) {
@@ -227,9 +223,8 @@ HttpAnswer Shard::serve_broadcast(const HttpExchange& exchange, const Caller& ca
     const RestBatch batch = read_batch(body, options_.max_broadcast_bytes);
     if (!batch.errors.empty()) return HttpAnswer::json(422, batch.errors);
     for (const RestBroadcast& message : batch.messages) {
-        const std::string topic = realtime_topic_of(message.topic);
         machine_.broadcast_realtime(loop_.now(),
-                                    {.topic = topic,
+                                    {.topic = message.topic,
                                      .event = message.event,
                                      .payload = {Opcode::text, message.payload},
                                      .is_private = message.is_private,
@@ -252,9 +247,9 @@ HttpAnswer Shard::serve_broadcast_one(const ServiceRequest& wanted, const HttpEx
     if (is_json && !protocol::validate_json(body)) return HttpAnswer::error(400, not_json);
     if (const auto valid = check_message(wanted.event, payload); !valid)
         return HttpAnswer::error(422, valid.error().message);
-    if (body.size() > options_.max_broadcast_bytes)
-        return HttpAnswer::json(422, R"({"errors":{"payload":["Payload size exceeds tenant limit"]}})");
-    const std::string topic = realtime_topic_of(wanted.topic);
+    if (std::string errors = payload_errors(body, options_.max_broadcast_bytes); !errors.empty())
+        return HttpAnswer::json(422, std::move(errors));
+    const std::string topic = std::string(protocol::realtime_prefix).append(wanted.topic);
     const auto count = machine_.broadcast_realtime(
         loop_.now(), {.topic = topic,
                       .event = wanted.event,

@@ -20,11 +20,11 @@ TEST(RestBatch, IsReadWithItsDefaults) {
     const RestBatch batch = read_batch(body, limit);
     EXPECT_EQ(batch.errors, "");
     ASSERT_EQ(batch.messages.size(), 2u);
-    EXPECT_EQ(batch.messages[0].topic, "t");
+    EXPECT_EQ(batch.messages[0].topic, "realtime:t");
     EXPECT_EQ(batch.messages[0].event, "e");
     EXPECT_EQ(batch.messages[0].payload, R"({"a":[1]})");
     EXPECT_FALSE(batch.messages[0].is_private);
-    EXPECT_EQ(batch.messages[1].topic, "room:1");
+    EXPECT_EQ(batch.messages[1].topic, "realtime:room:1");
     EXPECT_EQ(batch.messages[1].event, "A");
     EXPECT_TRUE(batch.messages[1].is_private);
 }
@@ -55,6 +55,11 @@ TEST(RestBatch, SaysOfEachMessageWhatIsWrongWithIt) {
               R"("payload":["is invalid"],"private":["is invalid"]}]}})");
     EXPECT_EQ(errors_of(R"({"messages":[7]})"), R"({"errors":{"messages":["is invalid"]}})");
     EXPECT_EQ(errors_of("7"), R"({"errors":{"messages":["can't be blank"]}})");
+}
+
+TEST(RestPayload, IsRefusedWhenItIsTooLarge) {
+    EXPECT_EQ(payload_errors("1234", 4), "");
+    EXPECT_EQ(payload_errors("12345", 4), R"({"errors":{"payload":["Payload size exceeds tenant limit"]}})");
 }
 
 TEST(RestSend, NamesARouteAnEventAndAPayload) {

@@ -1,0 +1,51 @@
+#include "tests/support/test_server.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <string>
+
+// What of the HTTP API is too much.
+namespace phx::test {
+namespace {
+
+using testing::HasSubstr;
+
+HttpResponse post(const TestServer& server, const std::string& path, const std::string& body) {
+    return request(server.port(),
+                   "POST " + path + " HTTP/1.1\r\ncontent-type: application/json\r\ncontent-length: " +
+                       std::to_string(body.size()),
+                   body);
+}
+
+/// Joined to realtime:t.
+WsClient member(const TestServer& server) {
+    WsClient client(server.port(), WsClient::supabase_v2);
+    EXPECT_THAT(client.call(R"(["1","1","realtime:t","phx_join",{}])"), HasSubstr("\"ok\""));
+    return client;
+}
+
+TEST(ServerApiLimits, RefuseAPayloadThatIsTooLargeAsSupabase) {
+    server::Options options;
+    options.max_broadcast_bytes = 10;
+    TestServer server(options);
+    WsClient listener = member(server);
+    const std::string fits = R"({"d":"12"})", large = R"({"d":"123"})";
+    ASSERT_EQ(fits.size(), 10u);
+    const auto batch = [](const std::string& payload) {
+        return R"({"messages":[{"topic":"t","event":"e","payload":{}},{"topic":"t","event":"e","payload":)" +
+               payload + "}]}";
+    };
+    const HttpResponse refused = post(server, "/api/broadcast", batch(large));
+    EXPECT_EQ(refused.status, 422);
+    EXPECT_EQ(refused.body,
+              R"({"errors":{"messages":[{},{"payload":["Payload size exceeds tenant limit"]}]}})");
+    const HttpResponse one = post(server, "/api/broadcast/t/events/e", large);
+    EXPECT_EQ(one.status, 422);
+    EXPECT_EQ(one.body, R"({"errors":{"payload":["Payload size exceeds tenant limit"]}})");
+    EXPECT_TRUE(is_served(listener)) << "and has heard nothing";
+    EXPECT_EQ(post(server, "/api/broadcast", batch(fits)).status, 202);
+    EXPECT_EQ(post(server, "/api/broadcast/t/events/e", fits).status, 202);
+}
+
+} // namespace
+} // namespace phx::test
