@@ -255,6 +255,7 @@ struct ServerMachine::State {
     void end_expired(Session&);
 
     // ---- realtime_limits
+    bool may_send(const RealtimeBroadcast&) const;
     bool may_push(Session&, Membership&, const FrameView&);
     bool may_join(Session&, const FrameView&, bool built_in);
 

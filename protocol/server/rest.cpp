@@ -125,6 +125,11 @@ std::string payload_errors(std::string_view payload, std::size_t max_payload_byt
     return "{\"errors\":" + complaints.json() + '}';
 }
 
+std::string_view refusal_text(RateVerdict verdict) noexcept {
+    return verdict == RateVerdict::exceeded ? "You have exceeded your rate limit"
+                                            : "Too many messages to broadcast, please reduce the batch size";
+}
+
 Result<phx::server::Route> read_route(std::string_view json) {
     if (!validate_json(json) || !realtime::is_json_object(json)) return no_body(R"({"route":"user:7"})");
     const auto text = json_string(json_member(json, "route").value_or("null"));

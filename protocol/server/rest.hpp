@@ -2,6 +2,7 @@
 
 #include "phx/result.hpp"
 #include "phx/server/route.hpp"
+#include "protocol/server/server_machine.hpp"
 
 #include <cstddef>
 #include <optional>
@@ -32,6 +33,9 @@ RestBatch read_batch(std::string_view json, std::size_t max_payload_bytes);
 /// What is wrong with the body of `POST /api/broadcast/TOPIC/events/EVENT`, likewise:
 /// `{"errors":{"payload":...}}`. Empty: nothing.
 std::string payload_errors(std::string_view payload, std::size_t max_payload_bytes);
+
+/// Why broadcasts are not admitted, as Supabase words it. REQUIRES that they are not.
+std::string_view refusal_text(RateVerdict) noexcept;
 
 /// The body of `POST /api/send`: `{"route":"user:7","event":"greeting","payload":{...}}`.
 struct RestSend {

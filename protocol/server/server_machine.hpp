@@ -18,6 +18,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -114,6 +115,14 @@ struct RealtimeBroadcast {
     /// Whose rights count; null: everything is allowed.
     const phx::server::Identity* writer = nullptr;
 };
+
+/// Whether broadcasts that come by HTTP keep to Rates::messages_per_topic.
+enum class RateVerdict : std::uint8_t {
+    within,
+    exceeded,       ///< later they may
+    batch_too_large ///< more for one topic than the limit: they never will
+};
+
 /// What is wrong with a change, for ServerMachine::emit_change(). Errors: invalid_argument.
 Result<void> check(const phx::server::Change&);
 
@@ -185,6 +194,10 @@ public:
     /// where users serve that topic, as broadcast(); kept where there is history. How many got it; none: the
     /// policies do not allow it. Other nodes hear of it and are not counted.
     std::optional<std::size_t> broadcast_realtime(TimePoint now, const RealtimeBroadcast&);
+    /// Before broadcast_realtime() of what came in one request: counts all of it in the rates of its topics,
+    /// or, if it does not keep to them, nothing. What its writer may not send does not count. A topic that
+    /// nobody is in has no rate.
+    RateVerdict admit(TimePoint now, std::span<const RealtimeBroadcast>);
     /// Asks a client that has joined the topic (protocol/wire/rpc.hpp); ends in one RequestFinished. Errors:
     /// not_joined, buffer_full (max_requests_per_channel), and those of build_rpc_request(); of the end:
     /// rejected (the client says so), timeout, channel_closed, disconnected.

@@ -62,6 +62,16 @@ TEST(RestPayload, IsRefusedWhenItIsTooLarge) {
     EXPECT_EQ(payload_errors("12345", 4), R"({"errors":{"payload":["Payload size exceeds tenant limit"]}})");
 }
 
+TEST(RestRates, AreRefusedInTheRecordedWords) {
+    std::vector<std::string> recorded;
+    for (const auto& record : test::recorded_lines("supabase/11_limits_events_joins_suspend.jsonl"))
+        if (record.value("status", 0) == 429 && !record.contains("conn")) // with it: refused upgrades
+            recorded.push_back(nlohmann::json::parse(record["text"].get<std::string>())["message"]);
+    ASSERT_EQ(recorded.size(), 2u);
+    EXPECT_EQ(refusal_text(RateVerdict::exceeded), recorded[0]);
+    EXPECT_EQ(refusal_text(RateVerdict::batch_too_large), recorded[1]);
+}
+
 TEST(RestSend, NamesARouteAnEventAndAPayload) {
     const auto send = read_send(R"({"route":"topic:room:1","event":"e","payload":[1]})");
     ASSERT_TRUE(send);
