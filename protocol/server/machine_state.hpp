@@ -178,6 +178,7 @@ struct ServerMachine::State {
     /// If some of them are this member's.
     void tell_own_presence_changes(const Membership&);
     void note_presence_change(Membership&);
+    bool has_room(const Membership&, std::string_view key, std::string_view meta);
     bool track(Membership&, std::string_view key, std::string_view meta, Repeat);
     void untrack(Membership&, std::string_view key);
     void untrack_all(Membership&);

@@ -70,7 +70,10 @@ struct ServerConfig {
     /// Of a broadcast's payload as it travels, so mostly JSON. Supabase: 3000 kB and 500 bytes, counted in
     /// Erlang's external format.
     std::size_t max_broadcast_bytes = 3'000'500;
-    std::size_t max_metas_per_topic = 100'000;       ///< of presence, of any topic
+    std::size_t max_metas_per_topic = 100'000; ///< of presence, of any topic
+    /// Of presence_state as JSON, likewise; what other nodes bring counts and is not refused. Who joins is
+    /// sent all of it at once, so it has to fit into what may wait for a slow client.
+    std::size_t max_presence_bytes_per_topic = 4u << 20;
     std::size_t max_subscriptions_per_channel = 100; ///< entries of postgres_changes
 };
 

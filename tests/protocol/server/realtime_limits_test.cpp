@@ -197,6 +197,28 @@ TEST_F(Limited, NoMoreMembersArePresentThanATopicHolds) {
     EXPECT_THAT(track("B", 0), testing::Contains(d->replied("B", "x", "ok")));
 }
 
+TEST_F(Limited, NoMoreBytesOfPresenceAreKeptThanATopicHolds) {
+    server::ServerConfig config;
+    config.max_presence_bytes_per_topic = 1000;
+    with(config);
+    const auto track_bytes = [&](const std::string& peer, std::size_t size) {
+        return d->push(peer, "x", "presence",
+                       R"({"event":"track","payload":{"x":")" + std::string(size, 'x') + R"("}})");
+    };
+    const auto refused = [&](const std::string& peer) {
+        return d->replied(peer, "x", "error", R"({"reason":"Too many members are present"})");
+    };
+    EXPECT_THAT(track_bytes("A", 1000), ElementsAre(refused("A"))) << "the first one, too";
+    EXPECT_THAT(track_bytes("A", 500), testing::Contains(d->replied("A", "x", "ok")));
+    EXPECT_THAT(track_bytes("B", 500), ElementsAre(refused("B")));
+    EXPECT_THAT(track_bytes("B", 200), testing::Contains(d->replied("B", "x", "ok")));
+    EXPECT_THAT(track_bytes("B", 500), ElementsAre(refused("B"))) << "an update that grows";
+    EXPECT_THAT(track_bytes("A", 100), testing::Contains(d->replied("A", "x", "ok")));
+    EXPECT_THAT(track_bytes("B", 500), testing::Contains(d->replied("B", "x", "ok")));
+    d->push("B", "x", "presence", R"({"event":"untrack"})");
+    EXPECT_THAT(track_bytes("A", 500), testing::Contains(d->replied("A", "x", "ok")));
+}
+
 TEST_F(Limited, ADisconnectedUserIsToldSo) {
     with({});
     server::SessionConfig config = RealtimeDriver::session("c");
