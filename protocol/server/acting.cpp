@@ -107,11 +107,11 @@ ServerMachine::State::Verdict ServerMachine::State::act_late_reply(Session& sess
 ServerMachine::State::Verdict ServerMachine::State::act_track(Membership& member,
                                                               const action::Track& wanted) {
     const auto& keys = member.presence_keys;
-    const bool has_room = keys.size() < config.max_presence_keys_per_member ||
-                          std::find(keys.begin(), keys.end(), wanted.key) != keys.end();
+    const bool may_have_key = keys.size() < config.max_presence_keys_per_member ||
+                              std::find(keys.begin(), keys.end(), wanted.key) != keys.end();
     std::string meta;
-    if (has_room && wanted.meta.size() <= config.max_presence_meta_bytes &&
-        presence_meta(wanted.meta, meta)) {
+    if (may_have_key && wanted.meta.size() <= config.max_presence_meta_bytes &&
+        presence_meta(wanted.meta, meta) && has_room(member, wanted.key, meta)) {
         track(member, wanted.key, meta, Repeat::update);
         return Verdict::going_on;
     }

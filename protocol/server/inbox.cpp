@@ -1,6 +1,5 @@
 #include "phx/protocol/codec.hpp"
 #include "protocol/server/machine_state.hpp"
-#include "protocol/server/policy.hpp"
 #include "protocol/wire/utf8.hpp"
 
 #include <string>
@@ -144,9 +143,7 @@ std::optional<std::size_t> ServerMachine::broadcast_realtime(TimePoint now, cons
     State& s = *state_;
     s.begin_call();
     s.time = now;
-    const auto otherwise = wanted.is_private ? WithoutPolicy::deny : WithoutPolicy::allow;
-    if (wanted.writer && !rights_of(s.config.policies, wanted.topic, *wanted.writer, otherwise).write)
-        return std::nullopt;
+    if (!s.may_send(wanted)) return std::nullopt;
     const auto visibility = wanted.is_private ? Visibility::restricted : Visibility::open;
     // Also of a room that nobody is in: history may be kept of it.
     const TopicIndex index = s.topics.acquire(wanted.topic, visibility);

@@ -181,6 +181,7 @@ struct ServerMachine::State {
     /// If some of them are this member's.
     void tell_own_presence_changes(const Membership&);
     void note_presence_change(Membership&);
+    bool has_room(const Membership&, std::string_view key, std::string_view meta);
     bool track(Membership&, std::string_view key, std::string_view meta, Repeat);
     void untrack(Membership&, std::string_view key);
     void untrack_all(Membership&);
@@ -258,6 +259,7 @@ struct ServerMachine::State {
     void end_expired(Session&);
 
     // ---- realtime_limits
+    bool may_send(const RealtimeBroadcast&) const;
     bool may_push(Session&, Membership&, const FrameView&);
     bool may_join(Session&, const FrameView&, bool built_in);
 

@@ -44,6 +44,15 @@ bool ServerMachine::handle_turn_end() {
     return true;
 }
 
+/// Whether the topic has room for one more meta of this member, or another one in its place.
+bool ServerMachine::State::has_room(const Membership& member, std::string_view key, std::string_view meta) {
+    const PresenceTracker nobody{};
+    const Topic& topic = topics[member.topic];
+    const PresenceTracker& present = topic.presence ? *topic.presence : nobody;
+    return present.has_room(member.id, key, meta,
+                            {config.max_metas_per_topic, config.max_presence_bytes_per_topic});
+}
+
 bool ServerMachine::State::track(Membership& member, std::string_view key, std::string_view meta,
                                  Repeat repeat) {
     Topic& topic = topics[member.topic];

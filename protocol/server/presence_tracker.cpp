@@ -13,6 +13,10 @@ namespace {
 
 constexpr std::uint64_t golden = 0x9e3779b97f4a7c15u;
 
+// What stands around a meta in a state: its refs of 16 characters, their names and the braces, and those of
+// its key, rounded up.
+constexpr std::size_t frame_bytes = 96;
+
 void append_hex(std::string& out, std::uint64_t bits, int digits) {
     for (int i = digits - 1; i >= 0; --i) out.push_back("0123456789abcdef"[(bits >> (4 * i)) & 15]);
 }
@@ -92,16 +96,15 @@ bool PresenceTracker::track(MemberId owner, std::string_view key, std::string_vi
                             PresenceIds& ids) {
     auto group = metas_.find(key);
     if (group == metas_.end()) group = metas_.emplace(std::string(key), Metas{}).first;
-    Metas& metas = group->second;
-    const auto known = find(metas, owner);
-    if (known == metas.end()) {
-        metas.push_back(Meta{owner, {}, std::string(meta), ids.ref(), {}});
-        changes_[group->first];
-        ++size_;
-        return true;
+    const auto known = find(group->second, owner);
+    const bool is_new = known == group->second.end();
+    if (!is_new && repeat == Repeat::ignore && known->members == meta) return false;
+    Meta made{owner, {}, std::string(meta), ids.ref(), {}, size_of(key, meta)};
+    if (is_new) {
+        add(group, std::move(made));
+    } else {
+        replace(group->first, *known, std::move(made));
     }
-    if (repeat == Repeat::ignore && known->members == meta) return false;
-    replace(group->first, *known, Meta{owner, {}, std::string(meta), ids.ref(), {}});
     return true;
 }
 
@@ -120,8 +123,34 @@ bool PresenceTracker::untrack_all(MemberId owner, std::span<const std::string> k
     return has_changed;
 }
 
+std::size_t PresenceTracker::size_of(std::string_view key, std::string_view members) {
+    std::string json;
+    append_json_string(json, key);
+    return json.size() + members.size() + frame_bytes;
+}
+
+bool PresenceTracker::has_room(MemberId owner, std::string_view key, std::string_view meta,
+                               Bounds bounds) const {
+    const std::size_t bytes = size_of(key, meta);
+    if (const auto group = metas_.find(key); group != metas_.end()) {
+        const auto old = std::find_if(group->second.begin(), group->second.end(),
+                                      [&](const Meta& other) { return other.owner == owner; });
+        if (old != group->second.end())
+            return bytes <= old->bytes || bytes_ - old->bytes + bytes <= bounds.bytes;
+    }
+    return size_ < bounds.metas && bytes_ + bytes <= bounds.bytes;
+}
+
+void PresenceTracker::add(Groups::iterator group, Meta meta) {
+    ++size_;
+    bytes_ += meta.bytes;
+    group->second.push_back(std::move(meta));
+    changes_[group->first];
+}
+
 /// The new one follows what was told last: a meta that nobody has heard of leaves no trace.
 void PresenceTracker::replace(const std::string& key, Meta& old, Meta meta) {
+    bytes_ = bytes_ - old.bytes + meta.bytes;
     meta.previous_ref = old.is_told ? old.ref : old.previous_ref;
     Metas& left = changes_[key];
     if (old.is_told) left.push_back(std::move(old));
@@ -131,8 +160,9 @@ void PresenceTracker::replace(const std::string& key, Meta& old, Meta meta) {
 void PresenceTracker::remove(Groups::iterator group, Metas::iterator meta) {
     Metas& left = changes_[group->first];
     if (meta->is_told) left.push_back(std::move(*meta));
-    group->second.erase(meta);
     --size_;
+    bytes_ -= meta->bytes;
+    group->second.erase(meta);
     if (group->second.empty()) metas_.erase(group);
 }
 
@@ -145,16 +175,14 @@ void PresenceTracker::merge(const std::vector<phx::server::PresenceEntry>& joine
 }
 
 void PresenceTracker::put(std::string origin, const PresenceValue& value) {
-    Meta meta{MemberId{}, origin, std::string(value.members), std::string(value.ref),
-              std::string(value.previous_ref)};
-    const std::string key(value.key);
-    const auto [known, is_new] = keys_by_origin_.try_emplace(std::move(origin), key);
-    if (is_new) {
-        metas_[key].push_back(std::move(meta));
-        changes_[key];
-        ++size_;
-        return;
-    }
+    Meta meta{MemberId{},
+              origin,
+              std::string(value.members),
+              std::string(value.ref),
+              std::string(value.previous_ref),
+              size_of(value.key, value.members)};
+    const auto [known, is_new] = keys_by_origin_.try_emplace(std::move(origin), value.key);
+    if (is_new) return add(metas_.try_emplace(known->second).first, std::move(meta));
     Metas& metas = metas_[known->second];
     const auto old = std::find_if(metas.begin(), metas.end(),
                                   [&](const Meta& other) { return other.origin == meta.origin; });
@@ -210,12 +238,6 @@ void PresenceTracker::append_state(std::string& out) const {
     }
     for (; change != changes_.end(); ++change) groups.add(*change, true);
     groups.end();
-}
-
-bool PresenceTracker::tracks(MemberId owner, std::string_view key) const {
-    const auto group = metas_.find(key);
-    const auto is_owners = [&](const Meta& meta) { return meta.owner == owner; };
-    return group != metas_.end() && std::any_of(group->second.begin(), group->second.end(), is_owners);
 }
 
 PresenceTracker::Metas::iterator PresenceTracker::find(Metas& metas, MemberId owner) {

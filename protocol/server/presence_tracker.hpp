@@ -47,7 +47,7 @@ public:
     /// What other nodes tell of theirs.
     void merge(const std::vector<phx::server::PresenceEntry>& joined,
                const std::vector<phx::server::PresenceEntry>& left);
-    /// What to tell them. REQUIRES tracks(). Valid until the next change.
+    /// What to tell them. REQUIRES a meta of that member and key. Valid until the next change.
     PresenceValue value(MemberId, std::string_view key) const;
 
     bool has_changes() const noexcept { return !changes_.empty(); }
@@ -57,9 +57,16 @@ public:
     bool take_diff(std::string& out);
     /// The payload of presence_state: `{"KEY":{"metas":[{"phx_ref":...},...]},...}`
     void append_state(std::string& out) const;
-    bool tracks(MemberId, std::string_view key) const;
+    struct Bounds {
+        std::size_t metas;
+        std::size_t bytes;
+    };
+    /// Whether a track would keep to them, or at least not add to what is beyond them. `meta`: as of track().
+    bool has_room(MemberId, std::string_view key, std::string_view meta, Bounds) const;
     bool empty() const noexcept { return metas_.empty(); }
     std::size_t size() const noexcept { return size_; } ///< metas of all keys
+    /// Of their JSON, as append_state() writes it, at the most.
+    std::size_t bytes() const noexcept { return bytes_; }
 
 private:
     struct Meta {
@@ -68,6 +75,7 @@ private:
         std::string members = {}; ///< JSON members without the braces
         std::string ref = {};
         std::string previous_ref = {};
+        std::size_t bytes = 0; ///< what it adds to bytes()
         bool is_told = false;
     };
     using Metas = std::vector<Meta>;
@@ -82,12 +90,15 @@ private:
     void drop(const std::string& origin);
     void replace(const std::string& key, Meta& old, Meta meta);
     void remove(Groups::iterator, Metas::iterator);
+    void add(Groups::iterator, Meta meta);
+    static std::size_t size_of(std::string_view key, std::string_view members);
     static Metas::iterator find(Metas&, MemberId);
 
     Groups metas_;
     Groups changes_; ///< by key: what has left of what was told; who has joined is in metas_
     std::uint32_t diff_number_ = 1;
     std::size_t size_ = 0;
+    std::size_t bytes_ = 0;
     std::unordered_map<std::string, std::string> keys_by_origin_; ///< of other nodes
 };
 

@@ -120,14 +120,13 @@ void ServerMachine::State::answer_presence(Session& session, Membership& member,
     if (!member.rights.presence || !member.rights.write) return answer("error", "{}");
     if (request.action == PresenceAction::bad_meta) return answer("error", realtime::bad_meta_response);
     const std::string& key = member.realtime->presence_key;
-    const PresenceTracker* const tracker = topics[member.topic].presence.get();
-    if (tracks && tracker && tracker->size() >= config.max_metas_per_topic &&
-        !tracker->tracks(member.id, key))
+    std::string meta;
+    const bool has_meta = tracks && presence_meta(request.meta, meta);
+    if (has_meta && !has_room(member, key, meta))
         return answer("error", "{\"reason\":\"Too many members are present\"}");
     answer(request.action == PresenceAction::unknown ? "error" : "ok", "{}");
     if (request.action == PresenceAction::untrack) return untrack(member, key);
-    std::string meta;
-    if (!tracks || !presence_meta(request.meta, meta)) return;
+    if (!has_meta) return;
     if (!std::exchange(member.realtime->watches_presence, true)) --topics[member.topic].blind_members;
     track(member, key, meta, Repeat::ignore);
 }

@@ -1,12 +1,19 @@
 #include "protocol/realtime/join_request.hpp"
 #include "protocol/server/machine_state.hpp"
+#include "protocol/server/policy.hpp"
 
 #include <chrono>
+#include <map>
+#include <utility>
 
 namespace phx::protocol::server {
 namespace {
 
 constexpr Duration second = std::chrono::seconds(1);
+
+Visibility visibility_of(const RealtimeBroadcast& message) noexcept {
+    return message.is_private ? Visibility::restricted : Visibility::open;
+}
 
 } // namespace
 
@@ -31,6 +38,32 @@ bool ServerMachine::State::may_push(Session& session, Membership& member, const 
     }
     // The built-in channel keeps silent about what may not be written.
     return member.realtime || member.rights.write || refuse_push("unauthorized");
+}
+
+bool ServerMachine::State::may_send(const RealtimeBroadcast& message) const {
+    if (message.writer == nullptr) return true;
+    const auto otherwise = message.is_private ? WithoutPolicy::deny : WithoutPolicy::allow;
+    return rights_of(config.policies, message.topic, *message.writer, otherwise).write;
+}
+
+RateVerdict ServerMachine::admit(TimePoint now, std::span<const RealtimeBroadcast> messages) {
+    State& s = *state_;
+    const std::uint32_t limit = s.config.rates.messages_per_topic;
+    if (limit == 0) return RateVerdict::within;
+    std::map<std::pair<std::string_view, Visibility>, std::size_t> counts;
+    for (const RealtimeBroadcast& message : messages)
+        if (s.may_send(message)) ++counts[{message.topic, visibility_of(message)}];
+    for (const auto& [room, count] : counts)
+        if (count > limit) return RateVerdict::batch_too_large;
+    std::vector<std::pair<RateMeter*, std::size_t>> wanted;
+    for (const auto& [room, count] : counts) {
+        Topic* const topic = s.topics.find(room.first, room.second);
+        if (topic == nullptr) continue;
+        if (!topic->message_rate.has(now, limit, second, count)) return RateVerdict::exceeded;
+        wanted.emplace_back(&topic->message_rate, count);
+    }
+    for (const auto& [rate, count] : wanted) rate->take(now, limit, second, count);
+    return RateVerdict::within;
 }
 
 bool ServerMachine::State::may_call_presence(Session& session, Membership& member) {

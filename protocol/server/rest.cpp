@@ -1,6 +1,7 @@
 #include "protocol/server/rest.hpp"
 
 #include "phx/protocol/codec.hpp"
+#include "phx/protocol/topic.hpp"
 #include "protocol/realtime/json_members.hpp"
 
 #include <utility>
@@ -14,6 +15,7 @@ using realtime::JsonElements;
 
 constexpr std::string_view blank = "can't be blank";
 constexpr std::string_view invalid = "is invalid";
+constexpr std::string_view too_large = "Payload size exceeds tenant limit";
 
 /// `{"event":["can't be blank"],...}`
 class Complaints {
@@ -51,7 +53,7 @@ void read_payload(std::string_view message, std::size_t max_bytes, std::string_v
     const auto value = json_member(message, "payload");
     if (is_null(value)) return complaints.add("payload", blank);
     if (!realtime::is_json_object(*value)) return complaints.add("payload", invalid);
-    if (value->size() > max_bytes) return complaints.add("payload", "Payload size exceeds tenant limit");
+    if (value->size() > max_bytes) return complaints.add("payload", too_large);
     out = *value;
 }
 
@@ -70,6 +72,7 @@ Complaints read_message(std::string_view message, std::size_t max_payload_bytes,
     Complaints complaints;
     read_text(message, "event", out.event, complaints);
     read_text(message, "topic", out.topic, complaints);
+    out.topic.insert(0, realtime_prefix);
     read_payload(message, max_payload_bytes, out.payload, complaints);
     read_private(message, out.is_private, complaints);
     return complaints;
@@ -113,6 +116,18 @@ RestBatch read_batch(std::string_view json, std::size_t max_payload_bytes) {
         batch.errors = errors_of(complaints + ']');
     }
     return batch;
+}
+
+std::string payload_errors(std::string_view payload, std::size_t max_payload_bytes) {
+    if (payload.size() <= max_payload_bytes) return {};
+    Complaints complaints;
+    complaints.add("payload", too_large);
+    return "{\"errors\":" + complaints.json() + '}';
+}
+
+std::string_view refusal_text(RateVerdict verdict) noexcept {
+    return verdict == RateVerdict::exceeded ? "You have exceeded your rate limit"
+                                            : "Too many messages to broadcast, please reduce the batch size";
 }
 
 Result<phx::server::Route> read_route(std::string_view json) {

@@ -2,6 +2,7 @@
 
 #include "phx/result.hpp"
 #include "phx/server/route.hpp"
+#include "protocol/server/server_machine.hpp"
 
 #include <cstddef>
 #include <optional>
@@ -14,7 +15,7 @@ namespace phx::protocol::server {
 
 /// A message of `POST /api/broadcast`.
 struct RestBroadcast {
-    std::string topic = {}; ///< without `realtime:`
+    std::string topic = {}; ///< with `realtime:`, which the body leaves out
     std::string event = {};
     std::string_view payload = {}; ///< a JSON object
     bool is_private = false;
@@ -28,6 +29,13 @@ struct RestBatch {
 
 /// REQUIRES valid JSON. A payload of more than `max_payload_bytes` is an error of its message.
 RestBatch read_batch(std::string_view json, std::size_t max_payload_bytes);
+
+/// What is wrong with the body of `POST /api/broadcast/TOPIC/events/EVENT`, likewise:
+/// `{"errors":{"payload":...}}`. Empty: nothing.
+std::string payload_errors(std::string_view payload, std::size_t max_payload_bytes);
+
+/// Why broadcasts are not admitted, as Supabase words it. REQUIRES that they are not.
+std::string_view refusal_text(RateVerdict) noexcept;
 
 /// The body of `POST /api/send`: `{"route":"user:7","event":"greeting","payload":{...}}`.
 struct RestSend {

@@ -18,6 +18,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -69,7 +70,10 @@ struct ServerConfig {
     /// Of a broadcast's payload as it travels, so mostly JSON. Supabase: 3000 kB and 500 bytes, counted in
     /// Erlang's external format.
     std::size_t max_broadcast_bytes = 3'000'500;
-    std::size_t max_metas_per_topic = 100'000;       ///< of presence, of any topic
+    std::size_t max_metas_per_topic = 100'000; ///< of presence, of any topic
+    /// Of presence_state as JSON, likewise; what other nodes bring counts and is not refused. Who joins is
+    /// sent all of it at once, so it has to fit into what may wait for a slow client.
+    std::size_t max_presence_bytes_per_topic = 4u << 20;
     std::size_t max_subscriptions_per_channel = 100; ///< entries of postgres_changes
 };
 
@@ -114,6 +118,14 @@ struct RealtimeBroadcast {
     /// Whose rights count; null: everything is allowed.
     const phx::server::Identity* writer = nullptr;
 };
+
+/// Whether broadcasts that come by HTTP keep to Rates::messages_per_topic.
+enum class RateVerdict : std::uint8_t {
+    within,
+    exceeded,       ///< later they may
+    batch_too_large ///< more for one topic than the limit: they never will
+};
+
 /// What is wrong with a change, for ServerMachine::emit_change(). Errors: invalid_argument.
 Result<void> check(const phx::server::Change&);
 
@@ -187,6 +199,10 @@ public:
     /// where users serve that topic, as broadcast(); kept where there is history. How many got it; none: the
     /// policies do not allow it. Other nodes hear of it and are not counted.
     std::optional<std::size_t> broadcast_realtime(TimePoint now, const RealtimeBroadcast&);
+    /// Before broadcast_realtime() of what came in one request: counts all of it in the rates of its topics,
+    /// or, if it does not keep to them, nothing. What its writer may not send does not count. A topic that
+    /// nobody is in has no rate.
+    RateVerdict admit(TimePoint now, std::span<const RealtimeBroadcast>);
     /// Asks a client that has joined the topic (protocol/wire/rpc.hpp); ends in one RequestFinished. Errors:
     /// not_joined, buffer_full (max_requests_per_channel), and those of build_rpc_request(); of the end:
     /// rejected (the client says so), timeout, channel_closed, disconnected.

@@ -49,6 +49,7 @@ ServerConfig machine_config(LoopCore& loop, const phx::server::Options& options,
     config.history = options.history;
     config.max_history_bytes = options.max_history_bytes;
     config.max_broadcast_bytes = options.max_broadcast_bytes;
+    config.max_presence_bytes_per_topic = options.max_pending_bytes / 2; // who joins is sent it at once
     for (const phx::server::Endpoint& endpoint : options.endpoints) {
         config.limits.max_frame_bytes = std::max(config.limits.max_frame_bytes, endpoint.max_message_bytes);
     }

@@ -15,6 +15,7 @@
 #include <ctime>
 #include <memory>
 #include <numeric>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -132,12 +133,15 @@ std::string sum(const std::vector<std::size_t>& counts) {
     return std::to_string(std::accumulate(counts.begin(), counts.end(), std::size_t{0}));
 }
 
+HttpAnswer rate_answer(RateVerdict verdict) {
+    HttpAnswer answer = HttpAnswer::message(429, refusal_text(verdict));
+    // After a second a rate is what it was at first; a batch that is larger than it never fits.
+    if (verdict == RateVerdict::exceeded) answer.extra_headers = "retry-after: 1\r\n";
+    return answer;
+}
+
 /// The first shard tells the other servers, once.
 Reach reach_of(std::size_t index) noexcept { return index == 0 ? Reach::other_servers : Reach::here; }
-
-std::string realtime_topic_of(std::string_view name) {
-    return std::string(protocol::realtime_prefix).append(name);
-}
 
 } // namespace
 
@@ -226,14 +230,18 @@ HttpAnswer Shard::serve_broadcast(const HttpExchange& exchange, const Caller& ca
     if (!protocol::validate_json(body)) return HttpAnswer::error(400, not_json);
     const RestBatch batch = read_batch(body, options_.max_broadcast_bytes);
     if (!batch.errors.empty()) return HttpAnswer::json(422, batch.errors);
-    for (const RestBroadcast& message : batch.messages) {
-        const std::string topic = realtime_topic_of(message.topic);
-        machine_.broadcast_realtime(loop_.now(),
-                                    {.topic = topic,
-                                     .event = message.event,
-                                     .payload = {Opcode::text, message.payload},
-                                     .is_private = message.is_private,
-                                     .writer = caller.rights()}); // refused: silently, as Supabase
+    std::vector<RealtimeBroadcast> messages;
+    messages.reserve(batch.messages.size());
+    for (const RestBroadcast& message : batch.messages)
+        messages.push_back({.topic = message.topic,
+                            .event = message.event,
+                            .payload = {Opcode::text, message.payload},
+                            .is_private = message.is_private,
+                            .writer = caller.rights()});
+    const RateVerdict verdict = machine_.admit(loop_.now(), messages);
+    if (verdict != RateVerdict::within) return rate_answer(verdict);
+    for (const RealtimeBroadcast& message : messages) {
+        machine_.broadcast_realtime(loop_.now(), message); // refused: silently, as Supabase
         pump();
     }
     return HttpAnswer::empty(202);
@@ -252,16 +260,19 @@ HttpAnswer Shard::serve_broadcast_one(const ServiceRequest& wanted, const HttpEx
     if (is_json && !protocol::validate_json(body)) return HttpAnswer::error(400, not_json);
     if (const auto valid = check_message(wanted.event, payload); !valid)
         return HttpAnswer::error(422, valid.error().message);
-    if (body.size() > options_.max_broadcast_bytes)
-        return HttpAnswer::json(422, R"({"errors":{"payload":["Payload size exceeds tenant limit"]}})");
-    const std::string topic = realtime_topic_of(wanted.topic);
-    const auto count = machine_.broadcast_realtime(
-        loop_.now(), {.topic = topic,
-                      .event = wanted.event,
-                      .payload = payload,
-                      .is_private = query_parameter(exchange.request().query, "private") == "true",
-                      .form = RealtimeBroadcast::Form::user_broadcast,
-                      .writer = caller.rights()});
+    if (std::string errors = payload_errors(body, options_.max_broadcast_bytes); !errors.empty())
+        return HttpAnswer::json(422, std::move(errors));
+    const std::string topic = std::string(protocol::realtime_prefix).append(wanted.topic);
+    const RealtimeBroadcast message{.topic = topic,
+                                    .event = wanted.event,
+                                    .payload = payload,
+                                    .is_private =
+                                        query_parameter(exchange.request().query, "private") == "true",
+                                    .form = RealtimeBroadcast::Form::user_broadcast,
+                                    .writer = caller.rights()};
+    const RateVerdict verdict = machine_.admit(loop_.now(), std::span(&message, 1));
+    if (verdict != RateVerdict::within) return rate_answer(verdict);
+    const auto count = machine_.broadcast_realtime(loop_.now(), message);
     pump();
     return count ? HttpAnswer::empty(202) : HttpAnswer::message(403, "Unauthorized");
 }

@@ -1,5 +1,6 @@
 #include "tests/conformance/supabase_replay.hpp"
 
+#include "protocol/server/rest.hpp"
 #include "protocol/server/server_machine.hpp"
 #include "tests/conformance/compare.hpp"
 #include "tests/conformance/supabase_scenario.hpp"
@@ -80,6 +81,7 @@ public:
 
 private:
     void start(const protocol::server::ServerConfig& config) {
+        max_broadcast_bytes_ = config.max_broadcast_bytes;
         machine_.emplace(config);
         machine_->set_unix_time(now_, milliseconds(began_ms_));
     }
@@ -155,15 +157,24 @@ private:
         return protocol::TimePoint{milliseconds(1000 * unix_seconds.get<std::int64_t>() - began_ms_)};
     }
 
-    /// What a batch of broadcasts by HTTP is to the machine: here its rooms are public.
     void post(const Step& step) {
-        const json body = json::parse(step.line.value("body", ""), nullptr, false);
-        if (step.line.at("path") != "/api/broadcast" || !body.is_object()) return;
-        for (const json& message : body.at("messages")) {
-            const json payload = {
-                {"type", "broadcast"}, {"event", message["event"]}, {"payload", message["payload"]}};
-            machine_->broadcast(now_, "realtime:" + message["topic"].get<std::string>(), "broadcast",
-                                {Opcode::text, payload.dump()});
+        const std::string path = step.line.at("path").get<std::string>(), body = step.line.value("body", "");
+        post_errors_.reset();
+        if (path == "/api/broadcast") return post_batch(body);
+        if (!path.starts_with("/api/broadcast/")) return;
+        post_errors_ = protocol::server::payload_errors(body, max_broadcast_bytes_);
+        if (post_errors_->empty()) fail("seq " + std::to_string(step.seq) + ": only refused ones are played");
+    }
+
+    void post_batch(const std::string& body) {
+        const auto batch = protocol::server::read_batch(body, max_broadcast_bytes_);
+        post_errors_ = batch.errors;
+        if (!batch.errors.empty()) return;
+        for (const auto& message : batch.messages) {
+            machine_->broadcast_realtime(now_, {.topic = message.topic,
+                                                .event = message.event,
+                                                .payload = {Opcode::text, message.payload},
+                                                .is_private = message.is_private});
             drain();
         }
     }
@@ -227,10 +238,19 @@ private:
                                                                : json{{"binary", to_hex(data)}});
     }
 
+    /// Of the answer to a broadcast by HTTP what is wrong with it; its status is the shell's.
+    void compare_post(const Step& step) {
+        const auto errors = std::exchange(post_errors_, std::nullopt);
+        const std::string recorded = step.line.value("body", "");
+        if (errors && *errors != recorded)
+            fail("seq " + std::to_string(step.seq) + ": expected " + recorded + ", got " + *errors);
+    }
+
     void compare(const Step& step) {
+        if (step.kind == "http_response") return compare_post(step);
         const auto found = peers_.find(step.connection);
         const bool is_said = step.kind == "frame" || step.kind == "close";
-        if (found == peers_.end() || !is_said) return; // how HTTP is answered is not the machine's
+        if (found == peers_.end() || !is_said) return; // upgrades are not the machine's
         Peer& peer = found->second;
         if (step.kind == "close" && (!peer.is_open || step.line.at("code") == 1006)) {
             // The answer to the client's close, or the client just went: it read nothing more.
@@ -267,6 +287,8 @@ private:
     std::map<std::string, Peer> peers_{};
     std::map<SessionId, std::string> names_{};
     std::vector<SessionId> closing_{};
+    std::size_t max_broadcast_bytes_ = 0;
+    std::optional<std::string> post_errors_{}; ///< of a broadcast by HTTP that waits for its recorded answer
     bool is_played_ = true;
     EventComparer comparer_{};
     std::string transcript_{};

@@ -74,6 +74,20 @@ TEST(SupabaseReplayer, ReportsAFrameTooManyAndOneTooFew) {
     EXPECT_NE(replay_supabase(scenario, table()), "");
 }
 
+TEST(SupabaseReplayer, ReportsABroadcastByHttpThatIsRefusedOtherwise) {
+    const Scenario recorded = load("11a_limits");
+    int refused = 0;
+    for (std::size_t i = 0; i < recorded.steps.size(); ++i) {
+        if (recorded.steps[i].kind != "http_response" || recorded.steps[i].line["status"] != 422) continue;
+        Scenario changed = recorded;
+        changed.steps[i].line["body"] = R"({"errors":{}})";
+        EXPECT_NE(replay_supabase(changed, table()).find(R"(expected {"errors":{}}, got {"errors":{)"),
+                  std::string::npos);
+        ++refused;
+    }
+    EXPECT_EQ(refused, 2);
+}
+
 TEST(SupabaseServerReplayer, ReportsAnAnswerWithAnotherStatusBodyOrHeader) {
     const Scenario recorded = load("14_rest");
     const auto found = std::find_if(recorded.steps.begin(), recorded.steps.end(), [](const Step& step) {

@@ -120,6 +120,38 @@ TEST_F(ChannelAttack, ByPresenceWithoutEndKeepsOneMetaOfAMember) {
     EXPECT_LT(memory.growth(), 8 * mebibyte);
 }
 
+struct ChannelAttackOnPresence : ChannelAttack {
+    ChannelAttackOnPresence() : ChannelAttack(options()) {}
+    static server::Options options() {
+        server::Options options = open_options();
+        options.max_pending_bytes = mebibyte;
+        return options;
+    }
+};
+
+TEST_F(ChannelAttackOnPresence, ByLargeMetasOfManyKeepsNoMoreThanWhoJoinsCanBeTold) {
+    std::vector<WsClient> clients;
+    std::size_t present = 0;
+    const std::string text(60'000, 'x');
+    for (int i = 0; i < 20; ++i) {
+        WsClient& client = clients.emplace_back(server.port(), WsClient::supabase_v2);
+        client.call(join("realtime:p"));
+        client.send(
+            R"(["1","2","realtime:p","presence",{"type":"presence","event":"track","payload":{"x":")" + text +
+            "\"}}]");
+        std::string reply;
+        while (reply.find("phx_reply") == std::string::npos) reply = client.receive_text();
+        present += reply.find("Too many members are present") == std::string::npos;
+    }
+    EXPECT_EQ(present, 8u);
+    WsClient witness(server.port(), WsClient::supabase_v2);
+    witness.send(join("realtime:p", R"({"config":{"presence":{"enabled":true}}})"));
+    std::string state;
+    while (state.find("presence_state") == std::string::npos) state = witness.receive_text();
+    EXPECT_EQ(json::parse(state)[4].size(), present);
+    EXPECT_LT(state.size(), mebibyte / 2);
+}
+
 TEST_F(ChannelAttack, ByAnswersToRequestsThatNobodyMadeIsCounted) {
     WsClient client(server.port());
     client.call(join("room:1"));

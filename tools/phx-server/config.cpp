@@ -100,7 +100,7 @@ const std::vector<Field<Config>>& FieldsOf<Config>::all() {
             "Pushes of one connection in a second; 0: no limit"),
         field<Config>(
             "rates.messages_per_topic", [](auto& c) -> auto& { return c.options.rates.messages_per_topic; },
-            "Broadcasts to one realtime:* topic in a second; 0: no limit"),
+            "Broadcasts to one realtime:* topic in a second, by HTTP too; 0: no limit"),
         field<Config>(
             "rates.joins_per_connection",
             [](auto& c) -> auto& { return c.options.rates.joins_per_connection; },

@@ -181,7 +181,8 @@ public:
     /// This channel's own state from now on, as Context::state; JSON text by custom, any text by right.
     Actions& state(std::string json) & { return add(action::SetState{std::move(json)}); }
     /// Presence under `key`; again with the same key updates the meta (a JSON object). A meta of more than 64
-    /// KiB, or more than 16 keys of one channel, crashes the channel.
+    /// KiB, more than 16 keys of one channel, or a topic without room for it (100,000 metas, and
+    /// Options::max_pending_bytes) crashes the channel.
     Actions& track(std::string key, std::string meta = "{}") & {
         return add(action::Track{std::move(key), std::move(meta)});
     }

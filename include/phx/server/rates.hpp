@@ -13,8 +13,13 @@ struct Rates {
     /// Pushes of one connection, joins, leaves and heartbeats not counted. `realtime:*`: the channel is told
     /// "Too many messages per second" and closed; topics with handlers: error reply `rate limited`.
     std::uint32_t messages_per_connection = 0;
-    /// Broadcasts to one `realtime:*` topic; the sender's channel is closed likewise. Supabase: 100, of the
-    /// whole project.
+    /// Broadcasts to one `realtime:*` topic, whose public and private room count apart, by its channels and
+    /// by `POST /api/broadcast`, whoever asks. The sender's channel is closed likewise. By HTTP nothing of
+    /// the batch is sent: 429 "Too many messages to broadcast, please reduce the batch size" if it has more
+    /// for one topic than this, else 429 "You have exceeded your rate limit". A topic that nobody is in (on
+    /// the thread that has the request) is forgotten at once, and with it what it was sent: only the size of
+    /// a batch is looked at then. `POST /api/send` and the calls of Server are not limited. Supabase: 100, of
+    /// the whole project.
     std::uint32_t messages_per_topic = 0;
     /// Joins of one connection; one more is refused ("ClientJoinRateLimitReached: Too many joins per second")
     /// and the connection closed with 1001. Supabase: 100, of the whole project.

@@ -196,6 +196,41 @@ TEST_F(Presence, CrashesTheChannelThatTracksOneKeyTooMany) {
                             "room:lobby ended crashed"));
 }
 
+/// Of a channel of room:1 that tracks what it is told to.
+struct PresenceWithin {
+    explicit PresenceWithin(server::ServerConfig config) : driver(std::move(config)) {
+        driver.machine.add_channel("room:*");
+        driver.on_message = [this](auto, auto, auto) { return phx::server::Actions().track(key, meta); };
+        driver.open("A");
+        driver.text("A", R"(["1","1","room:1","phx_join",{}])");
+        driver.lines();
+    }
+    std::vector<std::string> track(const std::string& wanted, std::size_t bytes) {
+        key = wanted;
+        meta = meta_of(bytes);
+        driver.text("A", R"(["1","2","room:1","x",{}])");
+        return driver.lines();
+    }
+    ServerDriver driver;
+    std::string key = {}, meta = {};
+};
+
+TEST(PresenceOfATopic, CrashesTheChannelThatTracksMoreThanItHolds) {
+    const auto is_crash = ElementsAre(R"(A < ["1","1","room:1","phx_error",{"reason":"channel_crash"}])",
+                                      "room:1 ended crashed");
+    server::ServerConfig few, small;
+    few.max_metas_per_topic = 2;
+    small.max_presence_bytes_per_topic = 1000;
+    PresenceWithin metas(few), bytes(small);
+    for (PresenceWithin* const within : {&metas, &bytes}) {
+        EXPECT_THAT(within->track("a", 300), testing::SizeIs(1)); // the diff
+        EXPECT_THAT(within->track("b", 300), testing::SizeIs(1));
+        EXPECT_THAT(within->track("b", 310), testing::SizeIs(1));
+    }
+    EXPECT_THAT(metas.track("c", 10), is_crash);
+    EXPECT_THAT(bytes.track("b", 700), is_crash);
+}
+
 TEST_F(Presence, WritesKeysAsJson) {
     join("A");
     lines();

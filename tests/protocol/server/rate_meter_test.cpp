@@ -55,10 +55,26 @@ TEST(RateMeter, KeepsNoMoreThanItsLimitHoweverLongNobodyAsked) {
     EXPECT_EQ(taken, 3);
 }
 
+TEST(RateMeter, TakesSeveralOrNone) {
+    RateMeter meter;
+    EXPECT_FALSE(meter.take(TimePoint{}, 5, 5s, 6));
+    EXPECT_TRUE(meter.take(TimePoint{}, 5, 5s, 4));
+    EXPECT_FALSE(meter.take(TimePoint{}, 5, 5s, 2));
+    EXPECT_TRUE(meter.has(TimePoint{}, 5, 5s, 1));
+    EXPECT_TRUE(meter.take(TimePoint{}, 5, 5s, 1));
+    EXPECT_FALSE(meter.has(TimePoint{}, 5, 5s, 1));
+    EXPECT_FALSE(meter.take(TimePoint{} + 3s - 1us, 5, 5s, 3));
+    EXPECT_TRUE(meter.take(TimePoint{} + 3s, 5, 5s, 3));
+    EXPECT_TRUE(meter.take(TimePoint{} + 3s, 0, 5s, 1'000'000)) << "without a limit";
+}
+
 TEST(RateMeter, DoesNotOverflow) {
     RateMeter meter;
     TimePoint now = TimePoint::max() - 2h;
     for (int i = 0; i < 10; ++i) EXPECT_TRUE(meter.take(now += 1s, ~0u, Duration::max()));
+    EXPECT_FALSE(meter.take(now, ~0u, Duration::max(), ~std::size_t{0}));
+    EXPECT_FALSE(meter.take(now, ~0u, Duration::max(), 10'000'000));
+    EXPECT_TRUE(meter.take(now, ~0u, Duration::max(), 9'999'000));
 }
 
 } // namespace

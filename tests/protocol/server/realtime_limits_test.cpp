@@ -10,6 +10,7 @@ namespace phx::test {
 namespace {
 
 using namespace std::chrono_literals;
+using server::RateVerdict;
 using testing::ElementsAre;
 using testing::IsEmpty;
 
@@ -29,6 +30,21 @@ struct Limited : testing::Test {
         return config;
     }
     std::vector<std::string> send(const std::string& peer) { return d->push(peer, "x", "broadcast", "{}"); }
+    /// A batch by HTTP: "x" or, with a lock, the private room "#x".
+    server::RateVerdict admit(const std::vector<std::string>& rooms,
+                              const phx::server::Identity* writer = nullptr) {
+        std::vector<std::string> topics;
+        for (const std::string& room : rooms)
+            topics.push_back("realtime:" + room.substr(room.front() == '#' ? 1 : 0));
+        std::vector<server::RealtimeBroadcast> batch;
+        for (std::size_t i = 0; i < rooms.size(); ++i)
+            batch.push_back({.topic = topics[i],
+                             .event = "e",
+                             .payload = {},
+                             .is_private = rooms[i].front() == '#',
+                             .writer = writer});
+        return d->machine.admit(d->now, batch);
+    }
     std::vector<std::string> track(const std::string& peer, int n) {
         return d->push(peer, "x", "presence",
                        R"({"event":"track","payload":{"n":)" + std::to_string(n) + "}}");
@@ -94,6 +110,47 @@ TEST_F(Limited, TooManyMessagesOfATopicCloseTheSendersChannel) {
     EXPECT_EQ(send("A"), ended("A", "Too many messages per second"));
 }
 
+TEST_F(Limited, BroadcastsByHttpAndOfChannelsCountTogether) {
+    with(rates({.messages_per_topic = 3}));
+    EXPECT_THAT(send("A"), testing::SizeIs(2));
+    EXPECT_EQ(admit({"x", "x", "x"}), RateVerdict::exceeded);
+    EXPECT_EQ(admit({"x", "x"}), RateVerdict::within) << "nothing of what was refused is counted";
+    EXPECT_EQ(admit({"x"}), RateVerdict::exceeded);
+    EXPECT_EQ(send("A"), ended("A", "Too many messages per second"));
+    d->advance(1s);
+    EXPECT_EQ(admit({"x", "x", "x"}), RateVerdict::within);
+}
+
+TEST_F(Limited, ABatchByHttpIsAdmittedAsAWholeOrNotAtAll) {
+    server::ServerConfig config = rates({.messages_per_topic = 2});
+    config.policies = {RealtimeDriver::open_policy("realtime:y")};
+    with(config);
+    d->join("A", "y", R"({"private":true})");
+    EXPECT_EQ(admit({"#y", "x", "x", "#y"}), RateVerdict::within) << "each topic has a rate of its own";
+    d->advance(500ms);
+    EXPECT_EQ(admit({"x", "#y", "#y"}), RateVerdict::exceeded);
+    EXPECT_EQ(admit({"x", "y", "#y"}), RateVerdict::within) << "and each room of a name";
+}
+
+TEST_F(Limited, ABatchByHttpWithMoreForATopicThanItsRateIsNeverAdmitted) {
+    with(rates({.messages_per_topic = 3}));
+    EXPECT_EQ(admit({"x", "x", "x", "x"}), RateVerdict::batch_too_large);
+    EXPECT_EQ(admit({"nobody", "nobody", "nobody", "nobody"}), RateVerdict::batch_too_large);
+    for (int i = 0; i < 3; ++i)
+        EXPECT_EQ(admit({"nobody", "nobody", "nobody"}), RateVerdict::within) << "it has no rate";
+    EXPECT_EQ(admit({"x", "x", "x"}), RateVerdict::within);
+}
+
+TEST_F(Limited, WhatMayNotBeWrittenByHttpDoesNotCount) {
+    server::ServerConfig config = rates({.messages_per_topic = 1});
+    config.policies = {{.topic = "realtime:x", .write = phx::server::Requirement{.roles = {"editor"}}}};
+    with(config);
+    const phx::server::Identity stranger{.user_id = "s"}, editor{.user_id = "e", .roles = {"editor"}};
+    EXPECT_EQ(admit({"x", "x"}, &stranger), RateVerdict::within) << "and is dropped then";
+    EXPECT_EQ(admit({"x"}, &editor), RateVerdict::within);
+    EXPECT_EQ(admit({"x"}, &editor), RateVerdict::exceeded);
+}
+
 TEST_F(Limited, TooManyJoinsCloseTheConnection) {
     with(rates({.joins_per_connection = 2}));
     EXPECT_THAT(d->join("A", "y"), ElementsAre(d->joined("A", "y")));
@@ -138,6 +195,28 @@ TEST_F(Limited, NoMoreMembersArePresentThanATopicHolds) {
     EXPECT_THAT(track("A", 1), testing::Contains(d->replied("A", "x", "ok"))) << "an update";
     d->push("A", "x", "presence", R"({"event":"untrack"})");
     EXPECT_THAT(track("B", 0), testing::Contains(d->replied("B", "x", "ok")));
+}
+
+TEST_F(Limited, NoMoreBytesOfPresenceAreKeptThanATopicHolds) {
+    server::ServerConfig config;
+    config.max_presence_bytes_per_topic = 1000;
+    with(config);
+    const auto track_bytes = [&](const std::string& peer, std::size_t size) {
+        return d->push(peer, "x", "presence",
+                       R"({"event":"track","payload":{"x":")" + std::string(size, 'x') + R"("}})");
+    };
+    const auto refused = [&](const std::string& peer) {
+        return d->replied(peer, "x", "error", R"({"reason":"Too many members are present"})");
+    };
+    EXPECT_THAT(track_bytes("A", 1000), ElementsAre(refused("A"))) << "the first one, too";
+    EXPECT_THAT(track_bytes("A", 500), testing::Contains(d->replied("A", "x", "ok")));
+    EXPECT_THAT(track_bytes("B", 500), ElementsAre(refused("B")));
+    EXPECT_THAT(track_bytes("B", 200), testing::Contains(d->replied("B", "x", "ok")));
+    EXPECT_THAT(track_bytes("B", 500), ElementsAre(refused("B"))) << "an update that grows";
+    EXPECT_THAT(track_bytes("A", 100), testing::Contains(d->replied("A", "x", "ok")));
+    EXPECT_THAT(track_bytes("B", 500), testing::Contains(d->replied("B", "x", "ok")));
+    d->push("B", "x", "presence", R"({"event":"untrack"})");
+    EXPECT_THAT(track_bytes("A", 500), testing::Contains(d->replied("A", "x", "ok")));
 }
 
 TEST_F(Limited, ADisconnectedUserIsToldSo) {

@@ -20,11 +20,11 @@ TEST(RestBatch, IsReadWithItsDefaults) {
     const RestBatch batch = read_batch(body, limit);
     EXPECT_EQ(batch.errors, "");
     ASSERT_EQ(batch.messages.size(), 2u);
-    EXPECT_EQ(batch.messages[0].topic, "t");
+    EXPECT_EQ(batch.messages[0].topic, "realtime:t");
     EXPECT_EQ(batch.messages[0].event, "e");
     EXPECT_EQ(batch.messages[0].payload, R"({"a":[1]})");
     EXPECT_FALSE(batch.messages[0].is_private);
-    EXPECT_EQ(batch.messages[1].topic, "room:1");
+    EXPECT_EQ(batch.messages[1].topic, "realtime:room:1");
     EXPECT_EQ(batch.messages[1].event, "A");
     EXPECT_TRUE(batch.messages[1].is_private);
 }
@@ -55,6 +55,21 @@ TEST(RestBatch, SaysOfEachMessageWhatIsWrongWithIt) {
               R"("payload":["is invalid"],"private":["is invalid"]}]}})");
     EXPECT_EQ(errors_of(R"({"messages":[7]})"), R"({"errors":{"messages":["is invalid"]}})");
     EXPECT_EQ(errors_of("7"), R"({"errors":{"messages":["can't be blank"]}})");
+}
+
+TEST(RestPayload, IsRefusedWhenItIsTooLarge) {
+    EXPECT_EQ(payload_errors("1234", 4), "");
+    EXPECT_EQ(payload_errors("12345", 4), R"({"errors":{"payload":["Payload size exceeds tenant limit"]}})");
+}
+
+TEST(RestRates, AreRefusedInTheRecordedWords) {
+    std::vector<std::string> recorded;
+    for (const auto& record : test::recorded_lines("supabase/11_limits_events_joins_suspend.jsonl"))
+        if (record.value("status", 0) == 429 && !record.contains("conn")) // with it: refused upgrades
+            recorded.push_back(nlohmann::json::parse(record["text"].get<std::string>())["message"]);
+    ASSERT_EQ(recorded.size(), 2u);
+    EXPECT_EQ(refusal_text(RateVerdict::exceeded), recorded[0]);
+    EXPECT_EQ(refusal_text(RateVerdict::batch_too_large), recorded[1]);
 }
 
 TEST(RestSend, NamesARouteAnEventAndAPayload) {
