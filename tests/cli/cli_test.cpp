@@ -1,5 +1,6 @@
 #include "phx/json.hpp"
 #include "phx/server/server.hpp"
+#include "tests/support/connect_proxy.hpp"
 #include "tests/support/process.hpp"
 
 #include <algorithm>
@@ -85,6 +86,20 @@ TEST_F(Cli, CallTakesJsonFromStandardInputAndBytesFromAFile) {
     const auto binary = run({cli, "call", url, "room:a", "echo", "--binary", "-", "--raw"}, bytes);
     EXPECT_EQ(binary.exit_code, 0) << binary.err;
     EXPECT_EQ(binary.out, bytes);
+}
+
+TEST_F(Cli, GoesThroughTheProxyThatItIsGiven) {
+    ConnectProxy proxy(std::stoi(host.substr(host.find(':') + 1)));
+    const auto call = [&](const std::string& given, const std::string& in_environment) {
+        return run({cli, "call", "ws://far.example:80/socket", "room:a", "echo", "1", "--raw",
+                    "--no-reconnect", "--proxy", given},
+                   {}, {{"all_proxy", in_environment}});
+    };
+    const auto through = call(proxy.url(), "");
+    EXPECT_EQ(through.exit_code, 0) << through.err;
+    EXPECT_EQ(through.out, "1\n");
+    EXPECT_TRUE(proxy.requests(1)[0].starts_with("CONNECT far.example:80 "));
+    EXPECT_EQ(call("", proxy.url()).exit_code, 3) << "an empty one is none";
 }
 
 TEST_F(Cli, AnErrorReplyIsPrintedAndEndsWithSix) {

@@ -1,6 +1,7 @@
 #include "phx/json.hpp"
 #include "phx/server/server.hpp"
 #include "phx/server/token.hpp"
+#include "tests/support/connect_proxy.hpp"
 #include "tests/support/process.hpp"
 
 #include <gtest/gtest.h>
@@ -42,6 +43,15 @@ protected:
     std::optional<server::Server> server;
     std::string host, url;
 };
+
+TEST_F(CliSendTo, GoesThroughTheProxyThatItIsGiven) {
+    start();
+    ConnectProxy proxy(std::stoi(host.substr(host.find(':') + 1)));
+    url = "ws://far.example:80/socket";
+    const auto sent = send({"--to", "all", "greeting", "--proxy", proxy.url()});
+    EXPECT_EQ(sent.out, "0\n") << sent.err;
+    EXPECT_TRUE(proxy.requests(1)[0].starts_with("CONNECT far.example:80 "));
+}
 
 TEST_F(CliSendTo, PrintsToHowManyItWent) {
     start();

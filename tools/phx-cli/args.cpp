@@ -36,6 +36,8 @@ void add_connect_options(CLI::App& verb, ConnectArgs& args) {
     verb.add_option("--cert", args.cert_file, "PEM file of our own certificate");
     verb.add_option("--key", args.key_file, "PEM file of its key");
     verb.add_flag("-k,--insecure", args.insecure, "accept any certificate");
+    verb.add_option("--proxy", args.proxy,
+                    "HTTP proxy, http://HOST:PORT, instead of the environment's; '' for none");
     verb.add_flag("--supabase", args.supabase,
                   "topics get the prefix realtime: (by itself for URLs with /realtime/v1 or apikey)");
     verb.add_flag("--no-reconnect", args.no_reconnect, "end when the connection is lost");
@@ -218,6 +220,7 @@ SocketOptions socket_options(const ConnectArgs& args) {
     options.tls.cert_file = args.cert_file;
     options.tls.key_file = args.key_file;
     options.tls.verify_peer = !args.insecure;
+    options.network.proxy = args.proxy;
     options.connect_timeout = duration_or_exit("--connect-timeout", args.connect_timeout);
     if (const auto timeout = timeout_of(args)) options.timeout = *timeout;
     return options;

@@ -28,6 +28,7 @@ struct ConnectArgs {
     std::vector<std::string> headers = {};
     std::string vsn = "2.0.0";
     std::string ca_file = {}, cert_file = {}, key_file = {};
+    std::optional<std::string> proxy = {}; ///< not set: what the environment says
     bool insecure = false;
     bool supabase = false;
     bool no_reconnect = false;

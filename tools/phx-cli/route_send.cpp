@@ -44,6 +44,7 @@ shell::ConnectionTarget target_of(const ConnectArgs& args, const SocketOptions& 
     if (const std::string token = token_of(args); !token.empty())
         target.headers.emplace_back("Authorization", "Bearer " + token);
     target.tls = options.tls;
+    target.network = options.network;
     return target;
 }
 
