@@ -96,9 +96,10 @@ std::string_view HttpRequest::header(std::string_view name) const noexcept {
     return {};
 }
 
-bool HttpRequest::has_header(std::string_view name) const noexcept {
-    return std::any_of(headers.begin(), headers.end(),
-                       [name](const auto& header) { return equals_ignoring_case(header.first, name); });
+std::size_t HttpRequest::count(std::string_view name) const noexcept {
+    return static_cast<std::size_t>(std::count_if(headers.begin(), headers.end(), [name](const auto& header) {
+        return equals_ignoring_case(header.first, name);
+    }));
 }
 
 bool HttpRequest::header_has_token(std::string_view name, std::string_view token) const noexcept {

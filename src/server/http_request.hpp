@@ -22,7 +22,8 @@ struct HttpRequest {
 
     /// The first header of that name (any case); empty if there is none.
     std::string_view header(std::string_view name) const noexcept;
-    bool has_header(std::string_view name) const noexcept;
+    bool has_header(std::string_view name) const noexcept { return count(name) > 0; }
+    std::size_t count(std::string_view name) const noexcept; ///< headers of that name
     /// Whether the comma-separated lists of all headers of that name hold the token (any case).
     bool header_has_token(std::string_view name, std::string_view token) const noexcept;
 };

@@ -101,6 +101,9 @@ std::optional<HttpAnswer> check_handshake(const HttpRequest& request) {
     if (!request.has_header("sec-websocket-key")) {
         return HttpAnswer::text(400, "'sec-websocket-key' header is absent");
     }
+    if (request.count("sec-websocket-key") > 1) { // RFC 6455 section 11.3.1
+        return HttpAnswer::text(400, "'sec-websocket-key' header must appear once");
+    }
     if (!protocol::is_websocket_key(request.header("sec-websocket-key"))) {
         return HttpAnswer::text(400, "'sec-websocket-key' header must be the base64 of 16 bytes");
     }

@@ -119,8 +119,10 @@ TEST(ServerUpgrade, NeedsTheHandshakeOfRfc6455) {
     const std::string upgrade =
         "GET /socket/websocket HTTP/1.1\r\nconnection: upgrade\r\nupgrade: websocket\r\n";
     EXPECT_EQ(answer(upgrade + "sec-websocket-key: short\r\nsec-websocket-version: 13").status, 400);
-    const HttpResponse version =
-        answer(upgrade + "sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\nsec-websocket-version: 12");
+    const std::string key = "sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+    EXPECT_EQ(answer(upgrade + key + key + "sec-websocket-version: 13").body,
+              "'sec-websocket-key' header must appear once");
+    const HttpResponse version = answer(upgrade + key + "sec-websocket-version: 12");
     EXPECT_EQ(version.status, 400);
     EXPECT_EQ(version.body, "'sec-websocket-version' header must equal '13', got [\"12\"]");
     EXPECT_EQ(version.header("sec-websocket-version"), "13");
