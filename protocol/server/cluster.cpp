@@ -42,7 +42,6 @@ void ServerMachine::State::subscribe_to(Membership& member, std::string_view ns,
 
 void ServerMachine::State::unsubscribe(Membership& member) {
     if (!member.subscribed) return;
-    stop_reading(member);
     for (const SubscriptionId id : member.subscribed->ids) {
         SubscriptionTable::Subscription& subscription = *subscriptions.find(id);
         std::erase(subscription.waiting, member.id);
@@ -61,6 +60,11 @@ void ServerMachine::State::stop_waiting(TimePoint now, Membership& member,
         add_dead(1);
     }
     settle(now, member, answer);
+}
+
+void ServerMachine::State::go_on_joining(TimePoint now, Membership& member) {
+    const phx::server::JoinAnswer answer = std::move(member.pending->answer);
+    stop_waiting(now, member, answer);
 }
 
 phx::server::JoinAnswer ServerMachine::State::refusal(std::string_view reason) {
@@ -240,9 +244,7 @@ void ServerMachine::handle_subscribed(TimePoint now, SubscriptionId id,
     for (const MemberId waiting : std::exchange(subscription->waiting, {})) {
         Membership& member = *s.members.find(waiting);
         if (member.phase != MemberPhase::subscribing || --member.subscribed->awaited != 0) continue;
-        if (s.ask_history(member)) continue;
-        const phx::server::JoinAnswer answer = std::move(member.pending->answer);
-        s.stop_waiting(now, member, answer);
+        if (!s.ask_history(member)) s.go_on_joining(now, member);
     }
 }
 

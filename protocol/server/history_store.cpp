@@ -9,11 +9,9 @@ namespace phx::protocol::server {
 
 namespace {
 
-using phx::server::PastPublication;
-
-// What the tables keep beside the texts, rounded up: a node of the list and a place in the topic; for each
-// topic a node of the map and a deque, which has 512 bytes from its first element on.
-constexpr std::size_t node_bytes = 32;
+// What the tables keep beside the texts, rounded up: a node of the list, a place in the topic and the shared
+// text; for each topic a node of the map and a deque, which has 512 bytes from its first element on.
+constexpr std::size_t node_bytes = 32 + sizeof(std::string) + 16;
 constexpr std::size_t topic_bytes = 768;
 
 std::size_t size_of_topic(const std::string& name) noexcept { return topic_bytes + name.size(); }
@@ -26,18 +24,18 @@ std::int64_t ends_after(std::int64_t now_ms, std::chrono::seconds age) noexcept 
 } // namespace
 
 std::size_t HistoryStore::size_of(const Message& message) noexcept {
-    return sizeof(Message) + node_bytes + message.topic.size() + message.bytes.size();
+    return sizeof(Message) + node_bytes + message.topic.size() + message.bytes->size();
 }
 
-void HistoryStore::add(std::string_view name, PastPublication past, const phx::server::History& rule) {
-    Message message{std::move(past), std::string(name)};
+void HistoryStore::add(std::string_view name, std::int64_t now_ms, Bytes bytes,
+                       const phx::server::History& rule) {
+    Message message{std::string(name), now_ms, 0, std::move(bytes)};
     const auto known = topics_.find(message.topic);
-    if (known != topics_.end()) message.unix_ms = std::max(message.unix_ms, known->second.back()->unix_ms);
-    const std::int64_t now_ms = message.unix_ms;
-    message.ends_ms = ends_after(now_ms, rule.max_age);
+    if (known != topics_.end()) message.unix_ms = std::max(now_ms, known->second.back()->unix_ms);
+    message.ends_ms = ends_after(message.unix_ms, rule.max_age);
     const std::size_t size = size_of(message);
     const std::size_t at_most = size + size_of_topic(message.topic);
-    if (rule.max_messages == 0 || message.ends_ms <= now_ms || at_most > max_bytes_) return;
+    if (!keeps_anything(rule) || at_most > max_bytes_) return;
     while (!messages_.empty() && (messages_.front().ends_ms <= now_ms || bytes_ + at_most > max_bytes_))
         drop_oldest(topics_.find(messages_.front().topic));
     const auto [topic, is_new] = topics_.try_emplace(message.topic);
@@ -60,14 +58,14 @@ void HistoryStore::drop_oldest(Topics::iterator topic) {
     messages_.erase(oldest);
 }
 
-std::vector<const PastPublication*> HistoryStore::since(std::string_view topic, std::int64_t since_ms,
-                                                        std::size_t limit) const {
-    std::vector<const PastPublication*> found;
+std::vector<HistoryStore::Bytes> HistoryStore::since(std::string_view topic, std::int64_t since_ms,
+                                                     std::size_t limit) const {
+    std::vector<Bytes> found;
     const auto kept = topics_.find(std::string(topic));
     if (kept == topics_.end()) return found;
     for (auto at = kept->second.rbegin(); at != kept->second.rend() && found.size() < limit; ++at) {
         if ((*at)->unix_ms < since_ms) break;
-        found.push_back(&**at);
+        found.push_back((*at)->bytes);
     }
     std::reverse(found.begin(), found.end());
     return found;

@@ -166,10 +166,7 @@ std::size_t ServerMachine::State::broadcast_from_outside(Topic& topic, const Rea
         frame.user_event = wanted.event;
         frame.payload = wanted.payload.data;
     }
-    const phx::server::History* const rule = history_rule(topic);
-    const bool is_sent =
-        rule ? relay_kept(topic, *rule, frame, nullptr) : fan_out_everywhere(topic, frame, nullptr);
-    return is_sent ? reached(topic, frame.kind, nullptr) : 0;
+    return relay_everywhere(topic, frame, nullptr) ? reached(topic, frame.kind, nullptr) : 0;
 }
 
 std::size_t ServerMachine::send(TimePoint, const Route& route, std::string_view event, PayloadView payload,

@@ -103,6 +103,7 @@ void ServerMachine::State::settle(TimePoint now, Membership& member, const phx::
     if (accepted && token_has_expired(session, member)) return settle(now, member, unauthorized());
     if (accepted && subscribe(now, member, answer)) return;
     const std::unique_ptr<PendingJoin> pending = std::exchange(member.pending, nullptr);
+    if (pending->has_asked_history) std::erase(topics[member.topic].readers, member.id);
     FrameView question;
     question.ref = JsonToken{pending->ref};
     question.topic = topic_name(member);

@@ -46,6 +46,8 @@ bool ServerMachine::State::leave_topic(Membership& member, EndReason reason) {
     member.phase = MemberPhase::ended;
     ended.push_back(member.id);
     add_dead(std::exchange(member.timers, 0));
+    if (member.pending && member.pending->has_asked_history)
+        std::erase(topics[member.topic].readers, member.id);
     member.pending.reset();
     member.waiting = {};
     fail_requests(member, reason);
@@ -200,7 +202,10 @@ void ServerMachine::State::fire(TimePoint now, Deadline deadline) {
         const phx::server::JoinAnswer answer = std::move(member.pending->answer);
         return settle(now, member, answer);
     }
-    if (deadline.kind == DeadlineKind::subscription) return settle(now, member, refusal(broker_unavailable));
+    if (deadline.kind == DeadlineKind::subscription) {
+        const bool reads = member.pending->has_asked_history;
+        return settle(now, member, refusal(reads ? realtime::history_unavailable : broker_unavailable));
+    }
     if (deadline.kind == DeadlineKind::reply) return fire_reply(now, member, deadline.at);
     ask(member, {WaitingQuestion::Kind::info, std::move(deadline.info), {}, {}});
 }

@@ -16,7 +16,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
-#include <map>
 #include <optional>
 #include <set>
 #include <span>
@@ -147,6 +146,7 @@ struct ServerMachine::State {
     void subscribe_to(Membership&, std::string_view ns, std::string_view key);
     void unsubscribe(Membership&);
     void stop_waiting(TimePoint, Membership&, const phx::server::JoinAnswer&);
+    void go_on_joining(TimePoint, Membership&);
     static phx::server::JoinAnswer refusal(std::string_view reason);
     static Publication publication_of(std::string_view event, PayloadView);
     static Publication publication_of(const FrameView&);
@@ -265,13 +265,12 @@ struct ServerMachine::State {
 
     // ---- realtime_history
     const phx::server::History* history_rule(const Topic&) const;
-    /// Relays a broadcast that is kept, with its id. False: it cannot be encoded, and is not kept.
-    bool relay_kept(Topic&, const phx::server::History&, FrameView copy, const Membership* except);
+    /// As fan_out_everywhere(), where there is history with an id, and it is kept.
+    bool relay_everywhere(Topic&, FrameView copy, const Membership* except);
     void keep(const Topic&, const phx::server::History&, const FrameView&);
     void remember_for_readers(const Topic&, const Publication&);
     /// True: the join waits for what the broker has kept of its topic.
     bool ask_history(Membership&);
-    void stop_reading(const Membership&);
     /// A member whose join waits for an answer to that; null: none, or no longer.
     Membership* find_reader(MemberId);
     /// From when on a message is replayed: it was asked for, and is not too old.
@@ -327,8 +326,7 @@ struct ServerMachine::State {
     std::vector<Pattern> patterns;
     std::unordered_map<std::string, std::vector<MemberId>> groups; ///< joined members by pattern and key
     SubscriptionTable subscriptions;
-    std::map<const Topic*, std::vector<MemberId>> history_readers; ///< whose joins wait for it
-    std::vector<MemberId> ended;                                   ///< freed by the next call
+    std::vector<MemberId> ended; ///< freed by the next call
     std::deque<Replay> replays;
     std::deque<HeldFrame> replayed; ///< outputs point into them
     std::string scratch;            ///< of the frame at hand: outputs point into it

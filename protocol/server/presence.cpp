@@ -46,7 +46,7 @@ bool ServerMachine::handle_turn_end() {
 
 /// Whether the topic has room for one more meta of this member, or another one in its place.
 bool ServerMachine::State::has_room(const Membership& member, std::string_view key, std::string_view meta) {
-    const PresenceTracker nobody{};
+    static const PresenceTracker nobody{};
     const Topic& topic = topics[member.topic];
     const PresenceTracker& present = topic.presence ? *topic.presence : nobody;
     return present.has_room(member.id, key, meta,

@@ -65,7 +65,7 @@ public:
     bool has_room(MemberId, std::string_view key, std::string_view meta, Bounds) const;
     bool empty() const noexcept { return metas_.empty(); }
     std::size_t size() const noexcept { return size_; } ///< metas of all keys
-    /// Of their JSON, as append_state() writes it, at the most.
+    /// Of their JSON, as append_state() writes it when all changes are told, at the most.
     std::size_t bytes() const noexcept { return bytes_; }
 
 private:

@@ -91,11 +91,7 @@ void ServerMachine::State::relay(Session& session, Membership& member, const Fra
     copy.kind = frame.kind;
     copy.payload = frame.payload;
     const Membership* const except = member.realtime->self ? nullptr : &member;
-    if (const phx::server::History* const rule = history_rule(topic)) {
-        relay_kept(topic, *rule, copy, except);
-    } else {
-        fan_out_everywhere(topic, copy, except);
-    }
+    relay_everywhere(topic, copy, except);
     if (acks) reply(session, JsonToken{member.channel_ref}, frame, "ok", {});
 }
 

@@ -42,6 +42,12 @@ std::string replayed_meta(const Publication& past) {
     return id ? "{\"id\":" + std::string(*id) + ",\"replayed\":true}" : std::string();
 }
 
+HistoryStore::Bytes shared_bytes(const Publication& publication) {
+    std::string bytes;
+    append_publication(bytes, publication);
+    return std::make_shared<const std::string>(std::move(bytes));
+}
+
 } // namespace
 
 std::int64_t ServerMachine::State::unix_ms() const {
@@ -53,12 +59,13 @@ std::int64_t ServerMachine::State::unix_ms() const {
 const phx::server::History* ServerMachine::State::history_rule(const Topic& topic) const {
     if (topic.visibility == Visibility::open) return nullptr;
     for (const phx::server::History& rule : config.history)
-        if (topic_matches(rule.pattern, topic.name)) return &rule;
+        if (topic_matches(rule.pattern, topic.name)) return keeps_anything(rule) ? &rule : nullptr;
     return nullptr;
 }
 
-bool ServerMachine::State::relay_kept(Topic& topic, const phx::server::History& rule, FrameView copy,
-                                      const Membership* except) {
+bool ServerMachine::State::relay_everywhere(Topic& topic, FrameView copy, const Membership* except) {
+    const phx::server::History* const rule = history_rule(topic);
+    if (rule == nullptr) return fan_out_everywhere(topic, copy, except);
     const std::string meta = "{\"id\":\"" + ids.uuid() + "\"}";
     std::string with;
     if (copy.user_event) {
@@ -71,18 +78,15 @@ bool ServerMachine::State::relay_kept(Topic& topic, const phx::server::History& 
         copy.payload = with;
     }
     if (!fan_out(topic, copy, except)) return false;
-    keep(topic, rule, copy);
+    keep(topic, *rule, copy);
     return true;
 }
 
 void ServerMachine::State::keep(const Topic& topic, const phx::server::History& rule,
                                 const FrameView& frame) {
     const Publication publication = publication_of(frame);
-    if (config.peers == Peers::none) {
-        phx::server::PastPublication past{unix_ms(), {}};
-        append_publication(past.bytes, publication);
-        return history.add(topic.name, std::move(past), rule);
-    }
+    if (config.peers == Peers::none)
+        return history.add(topic.name, unix_ms(), shared_bytes(publication), rule);
     tell_peers(topic_ns(topic), topic.name, publication, &rule);
     remember_for_readers(topic, publication);
 }
@@ -103,8 +107,8 @@ void ServerMachine::State::replay_history(Session& session, const Membership& me
     if (rule == nullptr) return;
     if (config.peers == Peers::none) {
         const std::int64_t since = replayed_since(*rule, wanted->since_ms);
-        for (const auto* const past : history.since(topic_name(member), since, wanted->limit))
-            replay(session, member, past->bytes);
+        for (const auto& publication : history.since(topic_name(member), since, wanted->limit))
+            replay(session, member, *publication);
         return;
     }
     for (const auto& publication : join.history) replay(session, member, *publication);
@@ -136,12 +140,12 @@ bool ServerMachine::State::ask_history(Membership& member) {
     PendingJoin& join = *member.pending;
     const auto& wanted = join.request.replay;
     if (!wanted || join.has_asked_history) return false;
-    const Topic& topic = topics[member.topic];
+    Topic& topic = topics[member.topic];
     const phx::server::History* const rule = history_rule(topic);
     if (rule == nullptr) return false;
     join.has_asked_history = true;
     ++member.subscribed->awaited;
-    history_readers[&topic].push_back(member.id);
+    topic.readers.push_back(member.id);
     out.push(act::ReadHistory{member.id, topic_ns(topic), out.keep(topic.name),
                               replayed_since(*rule, wanted->since_ms), wanted->limit});
     return true;
@@ -150,27 +154,16 @@ bool ServerMachine::State::ask_history(Membership& member) {
 /// The answer has what was published before the question, and what comes after the answer is sent to the
 /// member: between them are only the publications of this machine.
 void ServerMachine::State::remember_for_readers(const Topic& topic, const Publication& publication) {
-    const auto readers = history_readers.find(&topic);
-    if (readers == history_readers.end()) return;
-    std::string bytes;
-    append_publication(bytes, publication);
-    const auto shared = std::make_shared<const std::string>(std::move(bytes));
-    for (const MemberId id : readers->second) {
+    if (topic.readers.empty()) return;
+    const HistoryStore::Bytes bytes = shared_bytes(publication);
+    for (const MemberId id : topic.readers) {
         PendingJoin& join = *members.find(id)->pending;
-        join.history.push_back(shared);
+        join.history.push_back(bytes);
         if (join.history.size() > join.request.replay->limit) join.history.pop_front();
     }
 }
 
-void ServerMachine::State::stop_reading(const Membership& member) {
-    const auto readers = history_readers.find(&topics[member.topic]);
-    if (readers == history_readers.end()) return;
-    std::erase(readers->second, member.id);
-    if (readers->second.empty()) history_readers.erase(readers);
-}
-
-void ServerMachine::handle_history(TimePoint now, MemberId id,
-                                   std::vector<phx::server::PastPublication> past) {
+void ServerMachine::handle_history(TimePoint now, MemberId id, std::vector<HistoryStore::Bytes> past) {
     State& s = *state_;
     s.begin_call();
     s.time = now;
@@ -178,13 +171,11 @@ void ServerMachine::handle_history(TimePoint now, MemberId id,
     if (member == nullptr) return; // it is gone
     PendingJoin& join = *member->pending;
     while (!past.empty() && join.history.size() < join.request.replay->limit) {
-        join.history.push_front(std::make_shared<const std::string>(std::move(past.back().bytes)));
+        join.history.push_front(std::move(past.back()));
         past.pop_back();
     }
-    s.stop_reading(*member);
     --member->subscribed->awaited;
-    const phx::server::JoinAnswer answer = std::move(join.answer);
-    s.stop_waiting(now, *member, answer);
+    s.go_on_joining(now, *member);
 }
 
 void ServerMachine::handle_history_failed(TimePoint now, MemberId id) {
@@ -197,8 +188,8 @@ void ServerMachine::handle_history_failed(TimePoint now, MemberId id) {
 
 Membership* ServerMachine::State::find_reader(MemberId id) {
     Membership* const member = members.find(id);
-    const bool waits = member != nullptr && member->phase == MemberPhase::subscribing &&
-                       member->pending->has_asked_history && member->subscribed->awaited > 0;
+    const bool waits =
+        member != nullptr && member->phase == MemberPhase::subscribing && member->pending->has_asked_history;
     return waits ? member : nullptr;
 }
 

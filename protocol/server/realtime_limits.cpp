@@ -42,6 +42,8 @@ bool ServerMachine::State::may_push(Session& session, Membership& member, const 
 
 bool ServerMachine::State::may_send(const RealtimeBroadcast& message) const {
     if (message.writer == nullptr) return true;
+    // As for its channels: a public room is open to everybody, unless users serve it.
+    if (!message.is_private && !match(message.topic)) return true;
     const auto otherwise = message.is_private ? WithoutPolicy::deny : WithoutPolicy::allow;
     return rights_of(config.policies, message.topic, *message.writer, otherwise).write;
 }

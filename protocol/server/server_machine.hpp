@@ -160,7 +160,7 @@ public:
     void handle_subscribed(TimePoint now, SubscriptionId,
                            const std::vector<phx::server::PresenceEntry>& present);
     void handle_subscribe_failed(TimePoint now, SubscriptionId);
-    void handle_history(TimePoint now, MemberId, std::vector<phx::server::PastPublication>);
+    void handle_history(TimePoint now, MemberId, std::vector<std::shared_ptr<const std::string>>);
     void handle_history_failed(TimePoint now, MemberId);
     void handle_publication(TimePoint now, std::string_view ns, std::string_view key, std::string_view bytes);
     void handle_presence(TimePoint now, std::string_view ns, std::string_view key,

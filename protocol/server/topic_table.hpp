@@ -34,6 +34,7 @@ struct Topic {
     std::optional<PatternId> pattern = {}; ///< none: the built-in `realtime:*`
     std::uint32_t uses = 0;                ///< memberships that point here, unsettled and ended ones too
     std::array<MemberList, 2> lists = {};
+    std::vector<MemberId> readers = {}; ///< whose joins wait for the history that the broker keeps
     std::unique_ptr<PresenceTracker> presence = {};
     std::size_t blind_members = 0;   ///< that may not see who is present
     bool waits_for_turn_end = false; ///< listed in State::untold

@@ -8,7 +8,6 @@
 namespace phx::shell {
 
 using namespace protocol::server;
-using phx::server::PastPublication;
 using phx::server::PresenceEntry;
 
 BrokerPort::BrokerPort(phx::server::Broker& broker, std::string node, ServerMachine& machine, Driver driver)
@@ -56,16 +55,17 @@ void BrokerPort::on(const act::Publish& order) {
 }
 
 void BrokerPort::on(const act::ReadHistory& order) {
-    node_->read_history(order.ns, order.key, order.since_ms, order.limit,
-                        [this, member = order.member](Result<std::vector<PastPublication>> past) {
-                            if (past) {
-                                machine_.handle_history(driver_.now(), member, *std::move(past));
-                            } else {
-                                machine_.handle_history_failed(driver_.now(), member);
-                                driver_.report(past.error());
-                            }
-                            driver_.pump();
-                        });
+    node_->read_history(
+        order.ns, order.key, order.since_ms, order.limit,
+        [this, member = order.member](Result<std::vector<phx::server::BrokerNode::Bytes>> past) {
+            if (past) {
+                machine_.handle_history(driver_.now(), member, *std::move(past));
+            } else {
+                machine_.handle_history_failed(driver_.now(), member);
+                driver_.report(past.error());
+            }
+            driver_.pump();
+        });
 }
 
 void BrokerPort::on(const act::PutPresence& order) {

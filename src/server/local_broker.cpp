@@ -72,7 +72,8 @@ public:
     void tell_of_presence(const Name&, const Channel&, const LocalNode& source,
                           const std::vector<PresenceEntry>& joined, const std::vector<PresenceEntry>& left);
     void forget_if_empty(Channels::iterator);
-    void deliver(const LocalNode& source, std::string_view ns, std::string_view key, std::string_view bytes);
+    void deliver(const LocalNode& source, std::string_view ns, std::string_view key,
+                 const BrokerNode::Bytes& bytes);
 
     std::mutex mutex;
     Channels channels;
@@ -91,7 +92,7 @@ public:
     void publish_kept(std::string_view ns, std::string_view key, std::int64_t unix_ms, std::string_view bytes,
                       const History& rule, Done done) override;
     void read_history(std::string_view ns, std::string_view key, std::int64_t since_ms, std::size_t limit,
-                      Function<void(Result<std::vector<PastPublication>>)> answered) override;
+                      Function<void(Result<std::vector<Bytes>>)> answered) override;
     void subscribe(std::string_view ns, std::string_view key,
                    Function<void(Result<std::vector<PresenceEntry>>)> confirmed) override;
     void unsubscribe(std::string_view ns, std::string_view key) override;
@@ -155,19 +156,13 @@ void LocalBroker::tell_of_presence(const Name& name, const Channel& channel, con
 }
 
 void LocalBroker::deliver(const LocalNode& source, std::string_view ns, std::string_view key,
-                          std::string_view bytes) {
+                          const BrokerNode::Bytes& bytes) {
     const auto channel = channels.find({std::string(ns), std::string(key)});
     if (channel == channels.end()) return;
-    struct Message {
-        Name name;
-        std::string bytes;
-    };
-    const auto message = std::make_shared<const Message>(Message{channel->first, std::string(bytes)});
+    const auto name = std::make_shared<const Name>(channel->first);
     for (LocalNode* const node : channel->second.subscribers) {
         if (node == &source || !node->config().on_publication) continue;
-        node->post([message](LocalNode& to) {
-            to.config().on_publication(message->name.ns, message->name.key, message->bytes);
-        });
+        node->post([name, bytes](LocalNode& to) { to.config().on_publication(name->ns, name->key, *bytes); });
     }
 }
 
@@ -206,26 +201,25 @@ void LocalNode::deliver_next() {
 }
 
 void LocalNode::publish(std::string_view ns, std::string_view key, std::string_view bytes, Done done) {
+    const auto shared = std::make_shared<const std::string>(bytes);
     const std::lock_guard lock(broker_->mutex);
-    broker_->deliver(*this, ns, key, bytes);
+    broker_->deliver(*this, ns, key, shared);
     if (done) post([done = std::move(done)](LocalNode&) mutable { done({}); });
 }
 
 void LocalNode::publish_kept(std::string_view ns, std::string_view key, std::int64_t unix_ms,
                              std::string_view bytes, const History& rule, Done done) {
+    const auto shared = std::make_shared<const std::string>(bytes);
     const std::lock_guard lock(broker_->mutex);
-    broker_->history.add(history_name(ns, key), {unix_ms, std::string(bytes)}, rule);
-    broker_->deliver(*this, ns, key, bytes);
+    broker_->history.add(history_name(ns, key), unix_ms, shared, rule);
+    broker_->deliver(*this, ns, key, shared);
     if (done) post([done = std::move(done)](LocalNode&) mutable { done({}); });
 }
 
 void LocalNode::read_history(std::string_view ns, std::string_view key, std::int64_t since_ms,
-                             std::size_t limit,
-                             Function<void(Result<std::vector<PastPublication>>)> answered) {
+                             std::size_t limit, Function<void(Result<std::vector<Bytes>>)> answered) {
     const std::lock_guard lock(broker_->mutex);
-    std::vector<PastPublication> past;
-    for (const PastPublication* const kept : broker_->history.since(history_name(ns, key), since_ms, limit))
-        past.push_back(*kept);
+    auto past = broker_->history.since(history_name(ns, key), since_ms, limit);
     post([answered = std::move(answered), past = std::move(past)](LocalNode&) mutable {
         answered(std::move(past));
     });

@@ -310,7 +310,7 @@ private:
         void publish_kept(std::string_view, std::string_view, std::int64_t, std::string_view,
                           const server::History&, Done) override {}
         void read_history(std::string_view, std::string_view, std::int64_t, std::size_t,
-                          Function<void(Result<std::vector<server::PastPublication>>)>) override {}
+                          Function<void(Result<std::vector<Bytes>>)>) override {}
         void subscribe(std::string_view ns, std::string_view,
                        Function<void(Result<std::vector<server::PresenceEntry>>)> confirmed) override {
             if (ns == "node") return;

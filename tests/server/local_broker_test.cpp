@@ -86,10 +86,9 @@ TEST_F(LocalBroker, KeepsWhatIsAskedForAndGivesItInOrderWithWhatComes) {
     const server::History rule{.max_messages = 3};
     const auto read = [](TestNode& node, std::int64_t since_ms, std::size_t limit) {
         node.node->read_history("t", "k", since_ms, limit,
-                                [&node](Result<std::vector<server::PastPublication>> past) {
+                                [&node](Result<std::vector<server::BrokerNode::Bytes>> past) {
                                     node.heard.emplace_back("past:");
-                                    for (const auto& one : past.value())
-                                        node.heard.push_back(std::to_string(one.unix_ms) + " " + one.bytes);
+                                    for (const auto& bytes : past.value()) node.heard.push_back(*bytes);
                                 });
     };
     b.subscribe("k");
@@ -100,16 +99,16 @@ TEST_F(LocalBroker, KeepsWhatIsAskedForAndGivesItInOrderWithWhatComes) {
     read(b, 0, 25);
     a.node->publish_kept("t", "k", 20, "2", rule, {});
     EXPECT_THAT(b.heard, IsEmpty()); // never inside a call
-    EXPECT_THAT(b.run(), ElementsAre("t/k 0", "t/k 1", "past:", "10 1", "t/k 2"));
+    EXPECT_THAT(b.run(), ElementsAre("t/k 0", "t/k 1", "past:", "1", "t/k 2"));
     EXPECT_THAT(a.run(), ElementsAre("done"));
     a.node->publish_kept("t", "k", 30, "3", rule, {});
     a.node->publish_kept("t", "k", 40, "4", rule, {});
     a.node->publish_kept("t", "other", 40, "5", rule, {});
     a.node->publish_kept("other", "k", 40, "6", rule, {});
     read(c, 0, 25);
-    EXPECT_THAT(c.run(), ElementsAre("past:", "20 2", "30 3", "40 4"));
+    EXPECT_THAT(c.run(), ElementsAre("past:", "2", "3", "4"));
     read(c, 30, 1);
-    EXPECT_THAT(c.run(), ElementsAre("past:", "40 4"));
+    EXPECT_THAT(c.run(), ElementsAre("past:", "4"));
     read(c, 41, 25);
     EXPECT_THAT(c.run(), ElementsAre("past:"));
 }
@@ -122,7 +121,7 @@ TEST(LocalBrokerHistory, IsBoundedInBytes) {
     int found = 0;
     for (int i = 0; i < 100; ++i)
         node.node->read_history("t", std::to_string(i), 0, 25,
-                                [&](Result<std::vector<server::PastPublication>> past) {
+                                [&](Result<std::vector<server::BrokerNode::Bytes>> past) {
                                     found += static_cast<int>(past.value().size());
                                 });
     node.run();

@@ -72,7 +72,8 @@ const std::vector<Field<Config>>& FieldsOf<Config>::all() {
             [](auto& c) -> auto& { return c.options.max_channels_per_connection; }, "More joins are refused"),
         field<Config>(
             "limits.max_pending_bytes", [](auto& c) -> auto& { return c.options.max_pending_bytes; },
-            "That wait for one slow client; more closes it with 1013"),
+            "That wait for one slow client; more closes it with 1013. Who is present on a topic takes half "
+            "of it"),
         field<Config>(
             "limits.max_broadcast_bytes", [](auto& c) -> auto& { return c.options.max_broadcast_bytes; },
             "Of the payload of a realtime:* broadcast"),

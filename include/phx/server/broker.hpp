@@ -52,21 +52,22 @@ struct NodeConfig {
 class PHX_API BrokerNode {
 public:
     using Done = Function<void(Result<void>)>;
+    using Bytes = std::shared_ptr<const std::string>;
 
     virtual ~BrokerNode();
 
     /// To every other node that has subscribed, once and in order; never to this one. `done` may be empty.
     virtual void publish(std::string_view ns, std::string_view key, std::string_view bytes, Done done) = 0;
     /// As publish(), and it is kept as long as the rule says (its pattern says nothing here), for
-    /// read_history(). Both or neither; also when nobody has subscribed.
+    /// read_history(). Both or neither; also when nobody has subscribed. `unix_ms`: now, by this node's
+    /// clock, in milliseconds since 1970; the clocks of nodes differ, which changes no order.
     virtual void publish_kept(std::string_view ns, std::string_view key, std::int64_t unix_ms,
                               std::string_view bytes, const History&, Done done) = 0;
-    /// The newest `limit` publications that were kept and are not older than `since_ms`, oldest first. What
-    /// this node has published before this call is among them. `answered` keeps its place among the calls of
-    /// NodeConfig::on_publication: what was published by others is either in the list or comes after it.
+    /// The newest `limit` publications that were kept and are not older than `since_ms`, oldest first: of
+    /// this node's those from before this call and none from after it, and of others' those that came to
+    /// NodeConfig::on_publication before `answered` and none that comes after it.
     virtual void read_history(std::string_view ns, std::string_view key, std::int64_t since_ms,
-                              std::size_t limit,
-                              Function<void(Result<std::vector<PastPublication>>)> answered) = 0;
+                              std::size_t limit, Function<void(Result<std::vector<Bytes>>)> answered) = 0;
     /// `confirmed`: from now on everything is delivered; with it come those who are present at other nodes.
     /// Changes of theirs that the list does not have come after it.
     virtual void subscribe(std::string_view ns, std::string_view key,

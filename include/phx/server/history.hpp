@@ -2,7 +2,6 @@
 
 #include <chrono>
 #include <cstddef>
-#include <cstdint>
 #include <string>
 
 namespace phx::server {
@@ -15,12 +14,6 @@ struct History {
     std::string pattern = "realtime:*";           ///< of topics; the first that matches counts
     std::size_t max_messages = 100;               ///< of each topic; the oldest go first
     std::chrono::seconds max_age{3 * 24 * 3'600}; ///< Supabase: 3 days
-};
-
-/// What a broker kept for BrokerNode::read_history().
-struct PastPublication {
-    std::int64_t unix_ms = 0; ///< milliseconds since 1970, by the clock of the node that published it
-    std::string bytes = {};
 };
 
 } // namespace phx::server

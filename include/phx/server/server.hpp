@@ -133,8 +133,9 @@ struct Options {
     std::uint32_t max_connections_per_address = 0;
     std::size_t max_channels_per_connection = 100;
     /// That wait for one slow client; more closes it with 1013. Who is present on one topic takes no more
-    /// than half of it as JSON, so that whoever joins can be told: a track beyond is answered on `realtime:*`
-    /// with the error "Too many members are present", and crashes a channel with handlers.
+    /// than half of it as JSON (by default 20,000 members with small metas), so that whoever joins can be
+    /// told: a track beyond is answered on `realtime:*` with the error "Too many members are present", and
+    /// crashes a channel with handlers.
     std::size_t max_pending_bytes = 8u << 20;
     Timeouts timeouts = {};
     /// Servers with the same broker serve as one. None: this server is alone, and its entities are its own.

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -22,13 +23,13 @@ struct Kept : testing::Test {
     /// `size`: with blanks behind the id.
     void add(const std::string& topic, std::string id, std::int64_t at_ms, std::size_t size = 0) {
         id.resize(std::max(id.size(), size), ' ');
-        store.add(topic, {at_ms, std::move(id)}, rule);
+        store.add(topic, at_ms, std::make_shared<const std::string>(std::move(id)), rule);
     }
     std::vector<std::string> ids(const std::string& topic, std::int64_t since = 0,
                                  std::size_t limit = 25) const {
         std::vector<std::string> found;
-        for (const auto* message : store.since(topic, since, limit))
-            found.push_back(message->bytes.substr(0, message->bytes.find(' ')));
+        for (const auto& bytes : store.since(topic, since, limit))
+            found.push_back(bytes->substr(0, bytes->find(' ')));
         return found;
     }
     History rule{.pattern = "*", .max_messages = 3, .max_age = 10s};
@@ -72,6 +73,15 @@ TEST_F(Kept, IsNeverOlderThanWhatCameBefore) {
     EXPECT_THAT(ids("a", 1'001), ElementsAre("3"));
 }
 
+TEST_F(Kept, IsNotTooOldForAClockThatWasAheadForAWhile) {
+    add("b", "other", 1'000);
+    add("a", "1", 100'000);
+    add("b", "again", 1'000); // put right: the one before is not older than that
+    EXPECT_THAT(ids("a"), ElementsAre("1"));
+    add("a", "2", 1'000);
+    EXPECT_THAT(ids("b"), ElementsAre("again"));
+}
+
 TEST_F(Kept, IsBoundedInBytesOverAllTopics) {
     store = HistoryStore(7, 10'000);
     for (int i = 0; i < 100; ++i) {
@@ -97,8 +107,10 @@ TEST_F(Kept, CountsWhatATopicTakesBesideItsMessages) {
 }
 
 TEST_F(Kept, NothingWhereARuleSaysNone) {
-    rule.max_messages = 0;
-    add("a", "1", 0);
+    for (const History& none : {History{.max_messages = 0}, History{.max_age = 0s}}) {
+        rule = none;
+        add("a", "1", 0);
+    }
     EXPECT_EQ(store.bytes(), 0u);
 }
 

@@ -143,12 +143,14 @@ TEST_F(Limited, ABatchByHttpWithMoreForATopicThanItsRateIsNeverAdmitted) {
 
 TEST_F(Limited, WhatMayNotBeWrittenByHttpDoesNotCount) {
     server::ServerConfig config = rates({.messages_per_topic = 1});
-    config.policies = {{.topic = "realtime:x", .write = phx::server::Requirement{.roles = {"editor"}}}};
+    const phx::server::Requirement nothing, edits{.roles = {"editor"}};
+    config.policies = {{.topic = "realtime:p", .join = nothing, .write = edits}};
     with(config);
+    d->join("A", "p", R"({"private":true})");
     const phx::server::Identity stranger{.user_id = "s"}, editor{.user_id = "e", .roles = {"editor"}};
-    EXPECT_EQ(admit({"x", "x"}, &stranger), RateVerdict::within) << "and is dropped then";
-    EXPECT_EQ(admit({"x"}, &editor), RateVerdict::within);
-    EXPECT_EQ(admit({"x"}, &editor), RateVerdict::exceeded);
+    EXPECT_EQ(admit({"#p", "#p"}, &stranger), RateVerdict::within) << "and is dropped then";
+    EXPECT_EQ(admit({"#p"}, &editor), RateVerdict::within);
+    EXPECT_EQ(admit({"#p"}, &editor), RateVerdict::exceeded);
 }
 
 TEST_F(Limited, TooManyJoinsCloseTheConnection) {

@@ -63,6 +63,24 @@ TEST_F(Policies, AWriteThatIsDeniedIsDroppedWithoutAWordEvenWithAck) {
         ElementsAre(d.copy("A,R", "room", "broadcast", R"({"event":"e"})"), d.replied("A", "room", "ok")));
 }
 
+TEST_F(Policies, HoldByHttpAsForChannels) {
+    d.machine.add_channel("realtime:user:*");
+    d.join("X", "room"); // public
+    d.join("A", "room", is_private);
+    const phx::server::Identity reader{.user_id = "r", .roles = {"reader"}},
+        member{.user_id = "a", .roles = {"member"}};
+    const auto reached = [&](const phx::server::Identity& writer, std::string_view topic, bool to_private) {
+        return d.machine.broadcast_realtime(
+            d.now,
+            {.topic = topic, .event = "e", .payload = {}, .is_private = to_private, .writer = &writer});
+    };
+    EXPECT_EQ(reached(reader, "realtime:room", false), 1u) << "a public room is open to everybody";
+    EXPECT_EQ(reached(reader, "realtime:room", true), std::nullopt);
+    EXPECT_EQ(reached(member, "realtime:room", true), 1u);
+    EXPECT_EQ(reached(reader, "realtime:user:a", false), std::nullopt) << "users serve it";
+    EXPECT_EQ(reached(reader, "realtime:user:r", false), 0u);
+}
+
 TEST_F(Policies, PresenceIsHiddenFromWhoMayNotSeeIt) {
     d.join("A", "room", with_presence);
     EXPECT_THAT(d.join("R", "room", with_presence), ElementsAre(d.joined("R", "room")));
