@@ -150,6 +150,7 @@ public:
 
     // ---- reports of the shell
     SessionId handle_open(TimePoint now, SessionConfig);
+    /// Outputs point into `data`: it lives until they are drained.
     void handle_frame(TimePoint now, SessionId, Opcode, std::string_view data);
     /// The transport has received something that is no frame (a ping).
     void handle_activity(TimePoint now, SessionId);

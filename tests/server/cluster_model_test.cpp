@@ -77,9 +77,9 @@ public:
     }
     void send(SessionId id, const std::string& topic, const std::string& event,
               const std::string& payload = "{}") {
-        machine_.handle_frame({}, id, protocol::Opcode::text,
-                              R"(["1","1",")" + topic + "\",\"" + event + "\"," + payload + "]");
-        pump();
+        const std::string frame = R"(["1","1",")" + topic + "\",\"" + event + "\"," + payload + "]";
+        machine_.handle_frame({}, id, protocol::Opcode::text, frame);
+        pump(); // its outputs point into the frame
     }
 
     std::map<SessionId, Client> clients;

@@ -190,7 +190,8 @@ TEST_F(ServerProgramExample, ServesItsEndpointsOverTls) {
         client.send(std::string("GET ") + path + " HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");
         EXPECT_THAT(client.receive_to_end(), HasSubstr("200 OK")) << path;
     }
-    for (const json& endpoint : example()["endpoints"]) {
+    const json endpoints = example()["endpoints"];
+    for (const json& endpoint : endpoints) {
         TlsClient client(port);
         ASSERT_TRUE(client.shake_hands());
         client.send(
