@@ -41,14 +41,17 @@ FrameOpcode opcode_of(WebSocketEvent::Kind kind) {
 
 // ---- TcpClient
 
-TcpClient::TcpClient(std::uint16_t port, ReceiveBuffer buffer)
-    : descriptor_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+TcpClient::TcpClient() : descriptor_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
     if (descriptor_ < 0) fail_with("socket");
     const timeval patience{10, 0};
     ::setsockopt(descriptor_, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
     ::setsockopt(descriptor_, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
     const int on = 1;
     ::setsockopt(descriptor_, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+}
+
+// What throws here still ends the socket.
+TcpClient::TcpClient(std::uint16_t port, ReceiveBuffer buffer) : TcpClient() {
     if (buffer == ReceiveBuffer::tiny) {
         const int bytes = 4096;
         ::setsockopt(descriptor_, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof bytes);

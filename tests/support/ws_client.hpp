@@ -34,6 +34,8 @@ public:
     void reset();
 
 private:
+    TcpClient(); ///< not connected
+
     int descriptor_;
 };
 
