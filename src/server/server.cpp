@@ -26,7 +26,6 @@ namespace phx::server {
 
 using shell::AcceptedSocket;
 using shell::ListeningSocket;
-using shell::LoopCore;
 using shell::Shard;
 using shell::ShardGroup;
 using shell::Worker;
