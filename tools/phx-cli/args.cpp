@@ -205,7 +205,7 @@ SocketOptions socket_options(const ConnectArgs& args) {
         options.headers.emplace_back(header.substr(0, colon),
                                      value == std::string::npos ? std::string() : header.substr(value));
     }
-    if (const std::string token = token_of(args); !token.empty()) {
+    if (std::string token = token_of(args); !token.empty()) {
         // Supabase takes it as the parameter `apikey`, Phoenix as a subprotocol.
         if (supabase_dialect(args)) {
             options.params["apikey"] = token;
