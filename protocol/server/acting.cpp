@@ -2,6 +2,7 @@
 #include "protocol/server/machine_state.hpp"
 
 #include <algorithm>
+#include <span>
 #include <type_traits>
 #include <utility>
 #include <variant>
@@ -13,8 +14,11 @@ namespace action = phx::server::action;
 void ServerMachine::State::act_all(TimePoint now, Membership& member, ReplyTo message,
                                    const phx::server::Actions& actions) {
     Session& session = *sessions.find(member.session);
-    for (const phx::server::Action& wanted : actions.list)
-        if (act(now, session, member, message, wanted) == Verdict::ended) return;
+    for (std::span rest(actions.list); !rest.empty();) {
+        const phx::server::Action& wanted = rest.front();
+        rest = rest.subspan(1);
+        if (act(now, session, member, message, wanted) == Verdict::ended) return act_closed(member, rest);
+    }
 }
 
 ServerMachine::State::Verdict ServerMachine::State::act(TimePoint now, Session& session, Membership& member,
@@ -110,8 +114,11 @@ ServerMachine::State::Verdict ServerMachine::State::act_track(Membership& member
     const bool may_have_key = keys.size() < config.max_presence_keys_per_member ||
                               std::find(keys.begin(), keys.end(), wanted.key) != keys.end();
     std::string meta;
-    if (may_have_key && wanted.meta.size() <= config.max_presence_meta_bytes &&
-        presence_meta(wanted.meta, meta) && has_room(member, wanted.key, meta)) {
+    if (!may_have_key) {
+        note_hit(Limit::max_presence_keys_per_member);
+    } else if (wanted.meta.size() > config.max_presence_meta_bytes) {
+        note_hit(Limit::max_presence_meta_bytes);
+    } else if (presence_meta(wanted.meta, meta) && has_room(member, wanted.key, meta)) {
         track(member, wanted.key, meta, Repeat::update);
         return Verdict::going_on;
     }
@@ -122,6 +129,7 @@ ServerMachine::State::Verdict ServerMachine::State::act_track(Membership& member
 ServerMachine::State::Verdict ServerMachine::State::act_after(TimePoint now, Membership& member,
                                                               const action::After& wanted) {
     if (member.timers >= config.max_timers_per_channel) {
+        note_hit(Limit::max_timers_per_channel);
         crash(member);
         return Verdict::ended;
     }
@@ -137,6 +145,7 @@ ServerMachine::State::Verdict ServerMachine::State::act_reply_later(TimePoint no
     const TimePoint at = after(now, std::max(Duration::zero(), Duration(wanted.timeout)));
     if (!member.waiting.set_deadline(message, at) || at >= member.reply_timer) return Verdict::going_on;
     if (member.timers >= config.max_timers_per_channel) {
+        note_hit(Limit::max_timers_per_channel);
         crash(member);
         return Verdict::ended;
     }
@@ -164,7 +173,8 @@ void ServerMachine::State::fire_reply(TimePoint now, Membership& member, TimePoi
     }
 }
 
-void ServerMachine::State::act_closed(Membership& member, const phx::server::Actions& actions) {
+/// What does not need the member: its entity is stored already, and nobody would hear of it.
+void ServerMachine::State::act_closed(Membership& member, std::span<const phx::server::Action> actions) {
     const auto run = [&]<class A>(const A& a) {
         if constexpr (std::is_same_v<A, action::Broadcast>) {
             broadcast(topics[member.topic], a.event, a.payload, nullptr);
@@ -181,7 +191,7 @@ void ServerMachine::State::act_closed(Membership& member, const phx::server::Act
             disconnect_everywhere(Publication::Kind::disconnect_user, a.user_id);
         }
     };
-    for (const phx::server::Action& wanted : actions.list) std::visit(run, wanted);
+    for (const phx::server::Action& wanted : actions) std::visit(run, wanted);
 }
 
 void ServerMachine::State::crash(Membership& member, std::string_view reason) {

@@ -42,15 +42,28 @@ void ServerMachine::State::join_inbox(Session& session, std::uint64_t topic_hash
                                       std::optional<std::string> replaced) {
     Membership& member = add_member(session, topic_hash, frame, Visibility::open, std::nullopt);
     member.is_inbox = true;
+    member.token = std::make_unique<ChannelToken>();
     member.pending = std::make_unique<PendingJoin>();
     member.pending->ref.assign(frame.ref.value_or(null_token).text);
     member.pending->replaced = std::move(replaced);
+    const auto token = token_in(frame);
+    if (config.verifies_tokens && token) return ask_about_token(member, *token);
+    accept_inbox(member);
+}
+
+void ServerMachine::State::accept_inbox(Membership& member) {
     // As a join of realtime:* is answered: realtime-js looks for the changes it is subscribed to.
     settle(time, member, phx::server::JoinAnswer::ok(R"({"postgres_changes":[]})"));
 }
 
-void ServerMachine::State::deliver_inbox(Session& session, const Membership& member, const FrameView& frame) {
-    if (frame.event == "access_token") return; // realtime-js sends it to all channels and awaits no answer
+/// realtime-js connects with the project's key; the user's token comes with its channels.
+void ServerMachine::State::name_inbox(Session& session, const phx::server::Identity& who) {
+    registry.remove(session, sessions);
+    registry.add(session, who);
+}
+
+void ServerMachine::State::deliver_inbox(Session& session, Membership& member, const FrameView& frame) {
+    if (frame.event == "access_token") return receive_token(member, frame);
     refuse(session, JsonToken{member.channel_ref}, frame, "read only");
 }
 

@@ -34,8 +34,10 @@ void ServerMachine::State::join(Session& session, std::uint64_t topic_hash, cons
     if (!pattern && !built_in) return refuse(session, null_token, frame, "unmatched topic");
     if (!may_join(session, frame, built_in)) return;
     const JsonToken join_ref = frame.join_ref.value_or(null_token);
-    if (frame.topic.size() > config.max_topic_bytes)
+    if (frame.topic.size() > config.max_topic_bytes) {
+        note_hit(Limit::max_topic_bytes);
         return refuse(session, join_ref, frame, "topic too long");
+    }
 
     // Phoenix ends the old channel before it asks the new one, and says so only after its reply.
     std::optional<std::string> replaced;
@@ -44,11 +46,14 @@ void ServerMachine::State::join(Session& session, std::uint64_t topic_hash, cons
         end(*old, EndReason::replaced);
     }
     if (session.joins.size() >= config.max_channels_per_session) {
+        note_hit(Limit::max_channels_per_connection);
         return refuse_join(session, frame,
                            built_in ? realtime::too_many_channels : "too many channels joined", replaced);
     }
-    if (frame.payload.size() > config.max_params_bytes_per_session - session.params_bytes)
+    if (frame.payload.size() > config.max_params_bytes_per_session - session.params_bytes) {
+        note_hit(Limit::max_params_bytes_per_session);
         return refuse_join(session, frame, "join payload too large", replaced);
+    }
     if (is_inbox) return join_inbox(session, topic_hash, frame, std::move(replaced));
     if (built_in) return join_realtime(session, topic_hash, frame, std::move(replaced));
 
@@ -94,7 +99,10 @@ void ServerMachine::State::enter_topic(Session& session, Membership& member) {
     if (!sees_presence(member.id)) ++topics[member.topic].blind_members;
     member.position = topics.join(member.topic, session.vsn, session.id, member.id);
     if (member.keyed) enter_group(member);
-    if (member.is_inbox) session.inbox = member.id;
+    if (member.is_inbox) {
+        session.inbox = member.id;
+        if (member.token->identity) name_inbox(session, *member.token->identity);
+    }
 }
 
 void ServerMachine::State::settle(TimePoint now, Membership& member, const phx::server::JoinAnswer& answer) {
@@ -120,6 +128,8 @@ void ServerMachine::State::settle(TimePoint now, Membership& member, const phx::
         member.then = std::make_unique<phx::server::Actions>(answer.then);
     } else if (accepted && sent && member.realtime) {
         begin_realtime(session, member, *pending);
+    } else if (accepted && sent && member.is_inbox) {
+        wait_for_token(member);
     } else if (accepted && sent) {
         act_all(now, member, ReplyTo{}, answer.then);
     } else {

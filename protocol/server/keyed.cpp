@@ -33,7 +33,10 @@ void ServerMachine::State::ask(Membership& member, WaitingQuestion question) {
     const std::size_t bytes = question.event.size() + question.payload.data.size() + answer_bytes;
     const bool has_room = keyed.questions.size() < config.max_held_questions &&
                           (keyed.questions.empty() || bytes <= config.max_held_bytes - keyed.question_bytes);
-    if (!has_room) return crash(member, "too many messages wait for the broker");
+    if (!has_room) {
+        note_hit(Limit::max_held_questions);
+        return crash(member, "too many messages wait for the broker");
+    }
     keyed.question_bytes += std::min(bytes, config.max_held_bytes - keyed.question_bytes);
     keyed.questions.push_back(std::move(question));
 }
@@ -82,7 +85,10 @@ void ServerMachine::State::hold_keyed(Session& session, Membership& member, cons
                       raw.data.size() > config.max_held_bytes - keyed.held_bytes;
     // A client leaves once, and would stay a member if that were lost.
     if (full && frame.event == "phx_leave") return leave(session, member, frame);
-    if (full) return refuse(session, JsonToken{member.channel_ref}, frame, "channel busy");
+    if (full) {
+        note_hit(Limit::max_held_frames);
+        return refuse(session, JsonToken{member.channel_ref}, frame, "channel busy");
+    }
     keyed.held.push_back(HeldFrame{raw.opcode, std::string(raw.data), {}});
     keyed.held_bytes += raw.data.size();
 }

@@ -63,6 +63,8 @@ bool ServerMachine::State::leave_topic(Membership& member, EndReason reason) {
     if (member.keyed) leave_group(member);
     if (member.is_inbox) {
         session.inbox = {};
+        const bool was_named = member.token->identity != nullptr;
+        if (was_named && session.phase == SessionPhase::open) name_inbox(session, *session.connection);
     } else if (!member.realtime) {
         push_ended(member, reason);
     }
@@ -195,7 +197,7 @@ void ServerMachine::State::fire(TimePoint now, Deadline deadline) {
     Membership& member = *members.find(MemberId{deadline.id});
     --member.timers;
     if (deadline.kind == DeadlineKind::member_token) {
-        if (deadline.at == member.realtime->token_deadline) member.realtime->token_deadline.reset();
+        if (deadline.at == member.token->deadline) member.token->deadline.reset();
         return wait_for_token(member);
     }
     if (deadline.kind == DeadlineKind::join) {

@@ -6,6 +6,7 @@
 #include "protocol/server/presence_tracker.hpp"
 #include "protocol/server/publication.hpp"
 #include "protocol/server/registry.hpp"
+#include "protocol/server/reserved_topics.hpp"
 #include "protocol/server/server_machine.hpp"
 #include "protocol/server/session.hpp"
 #include "protocol/server/slot_table.hpp"
@@ -26,11 +27,10 @@
 
 namespace phx::protocol::server {
 
+using phx::server::Limit;
 using phx::server::Route;
 
 inline constexpr JsonToken null_token{"null"};
-/// Where what is sent to a user, a role, a connection or all arrives at those who have joined it.
-inline constexpr std::string_view inbox_topic = "realtime:$inbox";
 
 /// The tables of a machine and what works on them; each group of functions is a file of that name.
 struct ServerMachine::State {
@@ -121,7 +121,7 @@ struct ServerMachine::State {
     void fire_reply(TimePoint now, Membership&, TimePoint deadline);
     /// What on_close wanted; also what is left to do of other handlers when their channel has ended
     /// meanwhile.
-    void act_closed(Membership&, const phx::server::Actions&);
+    void act_closed(Membership&, std::span<const phx::server::Action>);
 
     // ---- judging: the first message of a channel
     void take_verdict(TimePoint, Membership&, ReplyTo message, const phx::server::JoinAnswer&);
@@ -191,7 +191,9 @@ struct ServerMachine::State {
     // ---- inbox: what a Route brings, and the reserved topic where it arrives
     void join_inbox(Session&, std::uint64_t topic_hash, const FrameView&,
                     std::optional<std::string> replaced);
-    void deliver_inbox(Session&, const Membership&, const FrameView&);
+    void accept_inbox(Membership&);
+    void name_inbox(Session&, const phx::server::Identity&);
+    void deliver_inbox(Session&, Membership&, const FrameView&);
     /// How many get it; none: it cannot be encoded. `source` does not get it.
     std::optional<std::size_t> send_to(const Route&, std::string_view event, PayloadView, Session* source);
     std::optional<std::size_t> send_to_topic(std::string_view name, std::string_view event, PayloadView,
@@ -252,7 +254,9 @@ struct ServerMachine::State {
     const phx::server::Identity& identity(const Session&, const Membership&) const;
     bool token_has_expired(const Session&, const Membership&) const;
     void judge(const Session&, Membership&);
+    void judge_all();
     void ask_about_token(Membership&, std::string_view token);
+    static std::optional<std::string> token_in(const FrameView&);
     void receive_token(Membership&, const FrameView&);
     void renew_token(Session&, Membership&, TokenVerdict);
     void wait_for_token(Membership&);
@@ -262,6 +266,10 @@ struct ServerMachine::State {
     bool may_send(const RealtimeBroadcast&) const;
     bool may_push(Session&, Membership&, const FrameView&);
     bool may_join(Session&, const FrameView&, bool built_in);
+    void note_hit(Limit limit) noexcept {
+        ++limit_hits[static_cast<std::size_t>(limit)];
+        has_limit_hits = true;
+    }
 
     // ---- realtime_history
     const phx::server::History* history_rule(const Topic&) const;
@@ -342,6 +350,8 @@ struct ServerMachine::State {
     Duration unix_offset = {}; ///< to `time`, for the time since 1970
     HistoryStore history;
     std::set<MemberId> subscribers; ///< of postgres_changes
+    phx::server::LimitHits limit_hits{};
+    bool has_limit_hits = false;
 };
 
 } // namespace phx::protocol::server

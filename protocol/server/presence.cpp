@@ -49,8 +49,10 @@ bool ServerMachine::State::has_room(const Membership& member, std::string_view k
     static const PresenceTracker nobody{};
     const Topic& topic = topics[member.topic];
     const PresenceTracker& present = topic.presence ? *topic.presence : nobody;
-    return present.has_room(member.id, key, meta,
-                            {config.max_metas_per_topic, config.max_presence_bytes_per_topic});
+    const bool has = present.has_room(member.id, key, meta,
+                                      {config.max_metas_per_topic, config.max_presence_bytes_per_topic});
+    if (!has) note_hit(Limit::max_presence_per_topic);
+    return has;
 }
 
 bool ServerMachine::State::track(Membership& member, std::string_view key, std::string_view meta,

@@ -15,13 +15,16 @@ void ServerMachine::State::join_realtime(Session& session, std::uint64_t topic_h
     realtime::JoinRequest request = realtime::read_join(frame.topic.substr(realtime_prefix.size()), payload);
     if (request.refusal.empty() && config.private_only && !request.is_private)
         request.refusal = realtime::private_only;
-    if (request.subscriptions.size() > config.max_subscriptions_per_channel)
+    if (request.subscriptions.size() > config.max_subscriptions_per_channel) {
+        note_hit(Limit::max_subscriptions_per_channel);
         request.refusal = realtime::too_many_subscriptions;
+    }
     if (!request.refusal.empty()) return refuse_join(session, frame, request.refusal, replaced);
 
     const Visibility visibility = request.is_private ? Visibility::restricted : Visibility::open;
     Membership& member = add_member(session, topic_hash, frame, visibility, std::nullopt);
     member.realtime = std::make_unique<RealtimeMember>();
+    member.token = std::make_unique<ChannelToken>();
     member.realtime->self = request.broadcast_self;
     member.realtime->ack = request.broadcast_ack;
     member.realtime->watches_presence = !request.is_private || request.presence_enabled;
@@ -76,10 +79,13 @@ void ServerMachine::State::deliver_realtime(Session& session, Membership& member
 void ServerMachine::State::relay(Session& session, Membership& member, const FrameView& frame) {
     if (!member.rights.write) return; // Supabase: no reply either, the client times out
     Topic& topic = topics[member.topic];
-    if (!topic.message_rate.take(time, config.rates.messages_per_topic, std::chrono::seconds(1)))
+    if (!topic.message_rate.take(time, config.rates.messages_per_topic, std::chrono::seconds(1))) {
+        note_hit(Limit::messages_per_topic);
         return end_with_system(session, member, "Too many messages per second");
+    }
     const bool acks = member.realtime->ack;
     if (frame.payload.size() > config.max_broadcast_bytes) {
+        note_hit(Limit::max_broadcast_bytes);
         if (acks) // Supabase: a bare string
             reply(session, JsonToken{member.channel_ref}, frame, "error",
                   {Opcode::text, "\"payload_size_exceeded\""});
@@ -107,8 +113,10 @@ void ServerMachine::State::answer_presence(Session& session, Membership& member,
     const auto request =
         realtime::read_presence(frame.kind == Opcode::text ? frame.payload : std::string_view());
     const bool tracks = request.action == PresenceAction::track;
-    if (tracks && request.meta.size() > config.max_presence_meta_bytes)
+    if (tracks && request.meta.size() > config.max_presence_meta_bytes) {
+        note_hit(Limit::max_presence_meta_bytes);
         return end_with_system(session, member, "Track message size exceeded");
+    }
     if (!may_call_presence(session, member)) return;
     const auto answer = [&](std::string_view status, std::string_view response) {
         reply(session, JsonToken{member.channel_ref}, frame, status, {Opcode::text, response});

@@ -5,6 +5,8 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstddef>
+#include <iterator>
 #include <utility>
 
 namespace phx::protocol::server {
@@ -46,6 +48,17 @@ HistoryStore::Bytes shared_bytes(const Publication& publication) {
     std::string bytes;
     append_publication(bytes, publication);
     return std::make_shared<const std::string>(std::move(bytes));
+}
+
+/// The first of the newest that have no more bytes together. Nothing in between is left out: who is told of
+/// a message has missed none after it.
+template <class List> auto newest_within(const List& past, std::size_t max_bytes) {
+    auto first = past.end();
+    for (std::size_t bytes = 0; first != past.begin(); --first) {
+        bytes += (*std::prev(first))->size();
+        if (bytes > max_bytes) break;
+    }
+    return first;
 }
 
 } // namespace
@@ -105,13 +118,13 @@ void ServerMachine::State::replay_history(Session& session, const Membership& me
     const auto& wanted = join.request.replay;
     const phx::server::History* const rule = wanted ? history_rule(topics[member.topic]) : nullptr;
     if (rule == nullptr) return;
-    if (config.peers == Peers::none) {
-        const std::int64_t since = replayed_since(*rule, wanted->since_ms);
-        for (const auto& publication : history.since(topic_name(member), since, wanted->limit))
-            replay(session, member, *publication);
-        return;
-    }
-    for (const auto& publication : join.history) replay(session, member, *publication);
+    const auto replay_newest = [&](const auto& past) {
+        for (auto one = newest_within(past, config.max_replay_bytes); one != past.end(); ++one)
+            replay(session, member, **one);
+    };
+    if (config.peers != Peers::none) return replay_newest(join.history);
+    const std::int64_t since = replayed_since(*rule, wanted->since_ms);
+    replay_newest(history.since(topic_name(member), since, wanted->limit));
 }
 
 void ServerMachine::State::replay(Session& session, const Membership& member, std::string_view publication) {

@@ -3,20 +3,30 @@
 #include "protocol/realtime/json_members.hpp"
 #include "protocol/server/machine_state.hpp"
 
+#include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
 namespace phx::protocol::server {
+namespace {
+
+std::string no_right_to_read(std::string_view topic) {
+    if (topic.starts_with(realtime_prefix)) topic.remove_prefix(realtime_prefix.size());
+    return "You do not have permissions to read from this Channel topic: " + std::string(topic);
+}
+
+} // namespace
 
 const phx::server::Identity& ServerMachine::State::identity(const Session& session,
                                                             const Membership& member) const {
-    if (member.realtime && member.realtime->identity) return *member.realtime->identity;
+    if (member.token && member.token->identity) return *member.token->identity;
     return *session.connection;
 }
 
 /// The connection's own token, for a channel that lives by it.
 bool ServerMachine::State::token_has_expired(const Session& session, const Membership& member) const {
-    if (member.realtime && member.realtime->identity) return false;
+    if (member.token && member.token->identity) return false;
     return session.token_expires_at && *session.token_expires_at <= time;
 }
 
@@ -33,19 +43,43 @@ void ServerMachine::State::judge(const Session& session, Membership& member) {
     if (counts && !sees_presence(member.id)) ++topic.blind_members;
 }
 
+void ServerMachine::State::judge_all() {
+    std::vector<MemberId> all;
+    for (const SessionId id : connections(phx::server::Route::all()))
+        for (const JoinEntry& entry : sessions.find(id)->joins) all.push_back(entry.member);
+    for (const MemberId id : all) {
+        Membership* const member = members.find(id);
+        if (member == nullptr || member->is_inbox) continue;
+        Session& session = *sessions.find(member->session);
+        judge(session, *member);
+        if (member->rights.enter) continue;
+        if (member->phase == MemberPhase::joined) {
+            end_with_system(session, *member, no_right_to_read(topic_name(*member)));
+        } else if (member->pending && !member->realtime) { // that one is judged when its token is
+            settle(time, *member, phx::server::JoinAnswer::refuse("{\"reason\":\"unauthorized\"}"));
+        }
+    }
+}
+
 void ServerMachine::State::ask_about_token(Membership& member, std::string_view token) {
-    member.realtime->token_hash = text_hash(config.hash_seed, token);
+    member.token->hash = text_hash(config.hash_seed, token);
     out.push(event::TokenAsked{member.id, out.keep(token)});
 }
 
-/// Supabase: null, the same token, a key (`sb_...`) and what is no token at all are ignored, and a good one
-/// is not answered.
-void ServerMachine::State::receive_token(Membership& member, const FrameView& frame) {
-    if (!config.verifies_tokens || frame.kind != Opcode::text) return;
+/// Supabase: null, a key (`sb_...`) and what is no token at all are ignored.
+std::optional<std::string> ServerMachine::State::token_in(const FrameView& frame) {
+    if (frame.kind != Opcode::text) return std::nullopt;
     const auto value = realtime::json_member(frame.payload, "access_token");
-    const auto token = value ? realtime::json_string(*value) : std::nullopt;
-    if (!token || token->starts_with("sb_")) return;
-    if (member.realtime->token_hash == text_hash(config.hash_seed, *token)) return;
+    auto token = value ? realtime::json_string(*value) : std::nullopt;
+    if (token && token->starts_with("sb_")) token.reset();
+    return token;
+}
+
+/// Supabase: the same token is ignored, and a good one is not answered.
+void ServerMachine::State::receive_token(Membership& member, const FrameView& frame) {
+    const auto token = token_in(frame);
+    if (!config.verifies_tokens || !token) return;
+    if (member.token->hash == text_hash(config.hash_seed, *token)) return;
     ask_about_token(member, *token);
 }
 
@@ -55,30 +89,30 @@ void ServerMachine::State::renew_token(Session& session, Membership& member, Tok
         if (!joins) return end_with_system(session, member, verdict.system_message);
         return settle(time, member, refusal(verdict.join_reason));
     }
-    member.realtime->identity = std::move(verdict.identity);
-    member.realtime->token_expires_at = verdict.expires_at;
-    if (joins) return admit_realtime(session, member);
-    judge(session, member);
-    if (!member.rights.enter) {
-        const std::string subtopic(topic_name(member).substr(realtime_prefix.size()));
-        return end_with_system(session, member,
-                               "You do not have permissions to read from this Channel topic: " + subtopic);
+    member.token->identity = std::move(verdict.identity);
+    member.token->expires_at = verdict.expires_at;
+    if (joins) return member.is_inbox ? accept_inbox(member) : admit_realtime(session, member);
+    if (member.is_inbox) {
+        name_inbox(session, *member.token->identity);
+        return wait_for_token(member);
     }
+    judge(session, member);
+    if (!member.rights.enter) return end_with_system(session, member, no_right_to_read(topic_name(member)));
     wait_for_token(member);
 }
 
 /// Ends the channel if its own token has expired, or else waits until it does.
 void ServerMachine::State::wait_for_token(Membership& member) {
-    RealtimeMember& realtime = *member.realtime;
-    if (!realtime.token_expires_at) return;
-    if (*realtime.token_expires_at <= time)
+    if (member.phase != MemberPhase::joined) return;
+    ChannelToken& token = *member.token;
+    if (!token.expires_at) return;
+    if (*token.expires_at <= time)
         return end_with_system(*sessions.find(member.session), member, "Token has expired 0 seconds ago");
-    if (realtime.token_deadline && *realtime.token_deadline <= *realtime.token_expires_at) return;
-    if (!deadlines.push(*realtime.token_expires_at, DeadlineKind::member_token,
-                        static_cast<std::uint64_t>(member.id)))
+    if (token.deadline && *token.deadline <= *token.expires_at) return;
+    if (!deadlines.push(*token.expires_at, DeadlineKind::member_token, static_cast<std::uint64_t>(member.id)))
         return;
     ++member.timers;
-    realtime.token_deadline = realtime.token_expires_at;
+    token.deadline = token.expires_at;
 }
 
 /// The connection's token: whatever lives by it.

@@ -4,11 +4,10 @@
 
 namespace phx::protocol::server {
 
-void Registry::add(Session& session) {
-    const phx::server::Connection& connection = *session.connection;
-    add(session, Kind::user, connection.user_id);
-    for (const std::string& role : connection.roles) add(session, Kind::role, role);
-    add(session, Kind::socket_id, connection.socket_id);
+void Registry::add(Session& session, const phx::server::Identity& who) {
+    add(session, Kind::user, who.user_id);
+    for (const std::string& role : who.roles) add(session, Kind::role, role);
+    add(session, Kind::socket_id, session.connection->socket_id);
 }
 
 void Registry::add(Session& session, Kind kind, const std::string& name) {

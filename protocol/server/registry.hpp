@@ -1,5 +1,6 @@
 #pragma once
 
+#include "phx/server/connection.hpp"
 #include "protocol/server/outputs.hpp"
 #include "protocol/server/slot_table.hpp"
 #include "protocol/wire/text_hash.hpp"
@@ -56,8 +57,8 @@ public:
 
     explicit Registry(std::uint64_t seed) : groups_(8, Hash{seed}) {}
 
-    /// Under its user id (unless it is empty: anonymous), its roles and its socket id.
-    void add(Session&);
+    /// Under the user id (unless it is empty: anonymous) and the roles of whom it is of, and its socket id.
+    void add(Session&, const phx::server::Identity&);
     /// Idempotent.
     void remove(Session&, SessionTable&);
     /// Until the next add() or remove().

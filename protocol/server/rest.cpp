@@ -25,6 +25,7 @@ public:
         text_.append(name).append("\":[\"").append(what).append("\"]");
     }
     bool has_any() const noexcept { return text_.size() > 1; }
+    bool has_too_large() const noexcept { return text_.find(too_large) != std::string::npos; }
     std::string json() const { return text_ + '}'; }
 
 private:
@@ -99,6 +100,7 @@ RestBatch read_batch(std::string_view json, std::size_t max_payload_bytes) {
     bool is_fine = elements.is_array();
     std::string_view message;
     while (is_fine && elements.next(message)) {
+        if (batch.messages.size() == max_rest_broadcasts) return RestBatch{.has_too_many = true};
         if (!realtime::is_json_object(message)) {
             is_fine = false;
             break;
@@ -107,6 +109,7 @@ RestBatch read_batch(std::string_view json, std::size_t max_payload_bytes) {
         complaints += complaints.empty() ? "[" : ",";
         complaints += own.json();
         if (own.has_any()) batch.errors = "?";
+        batch.has_too_large = batch.has_too_large || own.has_too_large();
     }
     if (!is_fine) {
         batch.errors = errors_of("[\"is invalid\"]");

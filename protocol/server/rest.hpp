@@ -21,10 +21,16 @@ struct RestBroadcast {
     bool is_private = false;
 };
 
+/// Of one request.
+inline constexpr std::size_t max_rest_broadcasts = 1000;
+
 struct RestBatch {
     std::vector<RestBroadcast> messages = {};
     /// What is wrong, as Supabase words it: `{"errors":{"messages":...}}`. Empty: nothing.
     std::string errors = {};
+    /// There are more than max_rest_broadcasts: nothing else is said about them.
+    bool has_too_many = false;
+    bool has_too_large = false; ///< a payload over the limit is among them
 };
 
 /// REQUIRES valid JSON. A payload of more than `max_payload_bytes` is an error of its message.

@@ -46,6 +46,7 @@ bool ServerMachine::State::is_too_long(const std::optional<JsonToken>& ref) cons
 
 void ServerMachine::State::drop(Session& session, const Error& error) {
     out.push(event::FrameDropped{session.id, error});
+    if (error.code == Errc::frame_too_large) note_hit(Limit::max_message_bytes);
     // Supabase drops what it cannot read and lives on; both close with 1009 on a message that is too large.
     if (session.dialect == Dialect::phoenix || error.code == Errc::frame_too_large)
         close(session, close_code(error), {});
@@ -82,6 +83,7 @@ void ServerMachine::State::hold(Session& session, Membership& member, const Fram
     const bool full = pending.held.size() >= config.max_held_frames ||
                       raw.data.size() > config.max_held_bytes - pending.held_bytes;
     const bool leaves = frame.event == "phx_leave";
+    if (full) note_hit(Limit::max_held_frames);
     if (full && !leaves) return refuse(session, null_token, frame, "join pending");
     pending.held.push_back(HeldFrame{raw.opcode, std::string(raw.data), {}});
     pending.held_bytes += raw.data.size();
@@ -137,6 +139,7 @@ void ServerMachine::State::ask_handler(Session& session, Membership& member, con
 
 void ServerMachine::State::tell_of_forgotten(const Session& session, Membership& member) {
     if (std::exchange(member.has_told_of_forgotten, true)) return;
+    note_hit(Limit::max_waiting_replies);
     const std::string limit = std::to_string(config.max_waiting_replies);
     out.push(event::FrameDropped{
         session.id,

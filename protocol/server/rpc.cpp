@@ -56,6 +56,7 @@ Result<void> ServerMachine::State::push_request(Session& session, const Membersh
 Result<RequestId> ServerMachine::State::ask(TimePoint now, Session& session, Membership& member, Asker asker,
                                             std::string_view method, PayloadView params, Duration timeout) {
     if (member.requests.size() >= config.max_requests_per_channel) {
+        note_hit(Limit::max_requests_per_channel);
         return fail(Errc::buffer_full, std::to_string(member.requests.size()) +
                                            " requests of the channel have no response yet: wait for them");
     }

@@ -27,7 +27,7 @@ SessionId ServerMachine::handle_open(TimePoint now, SessionConfig config) {
     config.record.id = s.connection_id(id);
     session.connection = std::make_shared<const phx::server::Connection>(std::move(config.record));
     session.token_expires_at = config.token_expires_at;
-    s.registry.add(session);
+    s.registry.add(session, *session.connection);
     if (session.idle_timeout > Duration::zero()) s.wait_for_idle(session, now);
     const phx::server::Rates& rates = s.config.rates;
     if (rates.messages_per_connection > 0 || rates.joins_per_connection > 0)
@@ -36,6 +36,24 @@ SessionId ServerMachine::handle_open(TimePoint now, SessionConfig config) {
                                                      static_cast<std::uint64_t>(id)))
         session.has_token_deadline = true;
     return id;
+}
+
+void ServerMachine::set_policies(TimePoint now, std::vector<phx::server::Policy> policies) {
+    State& s = *state_;
+    s.begin_call();
+    s.time = now;
+    s.config.policies = std::move(policies);
+    s.judge_all();
+}
+
+void ServerMachine::set_rates(const phx::server::Rates& rates) {
+    State& s = *state_;
+    s.config.rates = rates;
+    const bool are_counted = rates.messages_per_connection > 0 || rates.joins_per_connection > 0;
+    for (const SessionId id : s.connections(phx::server::Route::all())) {
+        Session& session = *s.sessions.find(id);
+        if (are_counted && !session.rates) session.rates = std::make_unique<SessionRates>();
+    }
 }
 
 void ServerMachine::handle_frame(TimePoint now, SessionId id, Opcode opcode, std::string_view data) {
@@ -90,7 +108,7 @@ void ServerMachine::apply(TimePoint now, MemberId id, ReplyTo message, const phx
         s.act_all(now, *member, message, actions);
         s.note_promise(*member, message, actions);
     } else if (member->phase == MemberPhase::ended && member->keyed) {
-        s.act_closed(*member, actions); // its entity was stored: the rest of it happens too
+        s.act_closed(*member, actions.list); // its entity was stored: the rest of it happens too
     }
     s.go_on(*member);
 }
@@ -100,7 +118,7 @@ void ServerMachine::apply_closed(TimePoint now, MemberId id, const phx::server::
     s.time = now;
     Membership* const member = s.members.find(id);
     if (member == nullptr || member->phase != MemberPhase::ended) return;
-    s.act_closed(*member, actions);
+    s.act_closed(*member, actions.list);
     s.go_on(*member);
 }
 
@@ -115,7 +133,7 @@ void ServerMachine::answer_token(TimePoint now, MemberId id, TokenVerdict verdic
     State& s = *state_;
     s.time = now;
     Membership* const member = s.members.find(id);
-    const bool is_asked = member != nullptr && member->realtime &&
+    const bool is_asked = member != nullptr && member->token &&
                           (member->phase == MemberPhase::asked || member->phase == MemberPhase::joined);
     if (is_asked) s.renew_token(*s.sessions.find(member->session), *member, std::move(verdict));
 }
@@ -225,5 +243,10 @@ std::shared_ptr<const phx::server::Connection> ServerMachine::connection(Session
 std::size_t ServerMachine::sessions() const noexcept { return state_->sessions.size(); }
 std::size_t ServerMachine::topics() const noexcept { return state_->topics.populated(); }
 std::size_t ServerMachine::members() const noexcept { return state_->topics.members(); }
+
+std::optional<phx::server::LimitHits> ServerMachine::take_limit_hits() noexcept {
+    if (!std::exchange(state_->has_limit_hits, false)) return std::nullopt;
+    return std::exchange(state_->limit_hits, {});
+}
 
 } // namespace phx::protocol::server

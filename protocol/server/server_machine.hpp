@@ -6,6 +6,7 @@
 #include "phx/server/change.hpp"
 #include "phx/server/connection.hpp"
 #include "phx/server/history.hpp"
+#include "phx/server/limit.hpp"
 #include "phx/server/policy.hpp"
 #include "phx/server/presence_entry.hpp"
 #include "phx/server/rates.hpp"
@@ -74,6 +75,8 @@ struct ServerConfig {
     /// Of presence_state as JSON, likewise; what other nodes bring counts and is not refused. Who joins is
     /// sent all of it at once, so it has to fit into what may wait for a slow client.
     std::size_t max_presence_bytes_per_topic = 4u << 20;
+    /// Of the broadcasts that are replayed to one join, as they are kept; likewise sent at once.
+    std::size_t max_replay_bytes = 4u << 20;
     std::size_t max_subscriptions_per_channel = 100; ///< entries of postgres_changes
 };
 
@@ -188,6 +191,9 @@ public:
     /// What a calendar says now, since 1970: for the times of history and changes. Without it `now` counts
     /// from there.
     void set_unix_time(TimePoint now, std::chrono::microseconds since_1970);
+    /// Every member is judged anew; who may no longer be where it is, is told and out.
+    void set_policies(TimePoint now, std::vector<phx::server::Policy>);
+    void set_rates(const phx::server::Rates&);
     void broadcast(TimePoint now, std::string_view topic, std::string_view event, PayloadView);
     /// To the members of a topic, or to the inboxes of the connections that the route names: how many of this
     /// machine get it. Nobody does what it cannot be encoded for: bytes over v1, an event of over 255 bytes
@@ -263,6 +269,8 @@ public:
     std::size_t sessions() const noexcept;
     std::size_t topics() const noexcept;
     std::size_t members() const noexcept;
+    /// Which limits were hit since the last call; none: no limit.
+    std::optional<phx::server::LimitHits> take_limit_hits() noexcept;
 
 private:
     struct State;

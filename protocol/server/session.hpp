@@ -116,11 +116,15 @@ struct RealtimeMember {
     bool watches_presence = true;
     std::string presence_key = {};
     std::vector<realtime::PostgresSubscription> subscriptions = {};
-    std::shared_ptr<const phx::server::Identity> identity = {}; ///< of its own token; null: the connection's
-    std::optional<TimePoint> token_expires_at = {};             ///< of its own token
-    std::optional<TimePoint> token_deadline = {};               ///< the earliest in the heap
-    std::optional<std::uint64_t> token_hash = {};               ///< of the last token: it comes often
     RateMeter presence_rate = {};
+};
+
+/// The token that a channel brought itself.
+struct ChannelToken {
+    std::shared_ptr<const phx::server::Identity> identity = {}; ///< null: the connection's counts
+    std::optional<TimePoint> expires_at = {};
+    std::optional<TimePoint> deadline = {}; ///< the earliest in the heap
+    std::optional<std::uint64_t> hash = {}; ///< of the last one: it comes often
 };
 
 /// One channel of one connection.
@@ -139,6 +143,7 @@ struct Membership {
     PatternId pattern = {};
     Rights rights = {};
     std::unique_ptr<RealtimeMember> realtime = {}; ///< set: the built-in channel, which has no pattern
+    std::unique_ptr<ChannelToken> token = {};      ///< where there can be one: `realtime:*`, the inbox
     std::unique_ptr<PendingJoin> pending = {};
     std::unique_ptr<KeyedMember> keyed = {};
     std::unique_ptr<SubscribedMember> subscribed = {};

@@ -21,6 +21,7 @@ constexpr std::size_t max_waiting_bytes = 64u << 10;
 constexpr std::size_t max_unread_bytes = 256u << 10;
 
 bool has_body(const HttpRequest& request) noexcept { return request.content_length > 0 || request.chunked; }
+bool reads_body(const HttpRequest& request) noexcept { return request.method == "POST"; }
 
 } // namespace
 
@@ -38,10 +39,13 @@ Connection::~Connection() {
 // ---- output
 
 bool Connection::has_room(std::size_t bytes) {
-    const std::size_t pending = pending_bytes();
-    if (pending == 0 || pending + bytes <= shard_.options().max_pending_bytes)
-        return true; // always room for one
-    shard_.count_slow_consumer(*this, pending);
+    const auto has_it = [&] { // always for one
+        return pending_bytes() == 0 || pending_bytes() + bytes <= shard_.options().max_pending_bytes;
+    };
+    if (has_it()) return true;
+    ServerStream::flush(); // what came in this turn does not wait for the client yet
+    if (has_it()) return true;
+    shard_.count_slow_consumer(*this, pending_bytes());
     close(1013, "too slow");
     return false;
 }
@@ -79,20 +83,25 @@ void Connection::finish_soon(Ending ending) {
     finish(ending);
 }
 
+bool Connection::is_being_served() const noexcept {
+    return phase_ == Phase::http && (exchange_ || !head_.empty() || pending_bytes() > 0);
+}
+
 void Connection::stop() {
     if (phase_ == Phase::http) kill();
 }
 
 void Connection::handle_deadline() {
     if (phase_ == Phase::http) return give_up_request();
-    if (phase_ != Phase::finishing) shard_.count_timeout();
+    if (phase_ != Phase::finishing) shard_.count_timeout(Deadline::kind());
     kill();
 }
 
 void Connection::give_up_request() {
     if (exchange_ && !body_) return; // our turn
     const bool is_kept = has_asked_ && head_.empty() && !body_ && body_left_ == 0 && pending_bytes() == 0;
-    if (!is_kept) shard_.count_timeout(); // a connection that was kept for more requests just ends
+    if (!is_kept)
+        shard_.count_timeout(Deadline::kind()); // a connection that was kept for more requests just ends
     const HttpAnswer too_late = HttpAnswer::error(408, "the request did not arrive in time");
     if (body_) return answer_exchange(too_late);
     if (head_.empty()) return finish_soon(Ending::linger);
@@ -204,7 +213,7 @@ void Connection::answer(const HttpRequest& request, std::string_view head) {
                       request.content_length <= max_discarded_body_bytes;
     body_left_ = request.content_length;
     auto& http_answer = std::get<HttpAnswer>(routed);
-    http_answer.extra_headers += cors_headers(request, shard_.options());
+    http_answer.extra_headers += cors_headers(request, shard_.options(), shard_.token_use());
     respond(http_answer, request.method == "HEAD" ? BodyPart::leave_out : BodyPart::send,
             keep ? AfterAnswer::keep_alive : AfterAnswer::close);
 }
@@ -219,7 +228,8 @@ void Connection::start_service(const HttpRequest& request, std::string_view head
     if (const auto refused = shard_.admit(*service_, *exchange_)) return answer_exchange(*refused);
     if (request.chunked && !protocol::equals_ignoring_case(request.header("transfer-encoding"), "chunked"))
         return answer_exchange(HttpAnswer::error(501, "only chunked is known of transfer codings"));
-    if (request.content_length >= max_body_bytes)
+    const std::size_t most_bytes = reads_body(request) ? max_body_bytes : max_discarded_body_bytes;
+    if (request.content_length >= most_bytes)
         return answer_exchange(HttpAnswer::error(413, "the body is too large"));
     if (!has_body(request)) return run_service();
     if (request.header_has_token("expect", "100-continue")) {
@@ -227,7 +237,7 @@ void Connection::start_service(const HttpRequest& request, std::string_view head
         output_changed();
     }
     const auto end = request.chunked ? BodyFraming::End::chunked : BodyFraming::End::counted;
-    body_.emplace(BodyFraming{end, request.content_length}, max_body_bytes);
+    body_.emplace(BodyFraming{end, request.content_length}, most_bytes);
 }
 
 void Connection::run_service() {
@@ -245,14 +255,23 @@ void Connection::answer_exchange(const HttpAnswer& wanted) {
     body_.reset();
     service_.reset();
     HttpAnswer http_answer = wanted;
-    http_answer.extra_headers += cors_headers(request, shard_.options());
+    http_answer.extra_headers += cors_headers(request, shard_.options(), shard_.token_use());
     respond(http_answer, request.method == "HEAD" ? BodyPart::leave_out : BodyPart::send,
             request.keep_alive && !has_rest ? AfterAnswer::keep_alive : AfterAnswer::close);
-    if (phase_ == Phase::http && !head_.empty() && !is_taking_) take_requests(); // what waited for the answer
+    has_waiting_requests_ = phase_ == Phase::http && !head_.empty() && !is_taking_;
+}
+
+/// What waited for an answer is taken at the end of the turn: whoever gave the answer, the machine among
+/// them, is in the middle of something.
+void Connection::flush() {
+    ServerStream::flush();
+    if (is_taking_ || !std::exchange(has_waiting_requests_, false)) return;
+    if (phase_ == Phase::http) take_requests();
 }
 
 void Connection::respond(const HttpAnswer& http_answer, BodyPart part, AfterAnswer after) {
-    if (place_.claim() != Crowded::no) after = AfterAnswer::close; // others wait for the place
+    // Others wait for the place, or it is to be somewhere else.
+    if (place_.claim() != Crowded::no || shard_.is_draining()) after = AfterAnswer::close;
     append_http_answer(output(), http_answer, part, after);
     output_changed();
     if (after == AfterAnswer::close) {

@@ -56,6 +56,9 @@ public:
 
     /// What a service says to the request at hand.
     void answer_exchange(const HttpAnswer&);
+    void flush() override;
+    /// A request of it is under way, or an answer.
+    bool is_being_served() const noexcept;
     /// The server ends: whoever is in the middle of a request is cut off.
     void stop();
     void handle_deadline() override;
@@ -97,6 +100,7 @@ private:
     std::shared_ptr<HttpExchange> exchange_; // of service_
     std::optional<protocol::HttpBody> body_; // of exchange_, while it arrives
     bool is_taking_ = false;                 // the one that runs goes on with what waits
+    bool has_waiting_requests_ = false;      // for flush()
     std::optional<protocol::WebSocketParser> parser_;
     std::string peer_;
     ConnectionLimits::Place place_;

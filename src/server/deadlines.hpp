@@ -27,6 +27,8 @@ public:
     virtual void handle_deadline() {}
     void clear() noexcept;
     bool is_set(DeadlineKind kind) const noexcept { return owner_ != nullptr && kind_ == kind; }
+    /// Of what is set, or has passed.
+    DeadlineKind kind() const noexcept { return kind_; }
 
 private:
     friend class Deadlines;

@@ -46,6 +46,24 @@ Failure cannot_listen(const std::string& where, int error) {
     return fail(Errc::system_failure, "cannot listen on " + where + ": " + std::strerror(error) + remedy);
 }
 
+/// None, with the `error` of getaddrinfo().
+Addresses find_addresses(const std::string& host, std::uint16_t port, int& error) {
+    addrinfo hints{};
+    hints.ai_socktype = SOCK_STREAM;
+    hints.ai_flags = AI_PASSIVE | AI_NUMERICSERV;
+    addrinfo* list = nullptr;
+    error = ::getaddrinfo(host.c_str(), std::to_string(port).c_str(), &hints, &list);
+    return Addresses(error == 0 ? list : nullptr);
+}
+
+Failure open_to_the_network(const std::string& where) {
+    return fail(Errc::invalid_argument,
+                "listening on " + where +
+                    " would let everybody on the network in, for nobody judges connections "
+                    "(Options::tokens or Options::authorize): listen on a loopback address such as "
+                    "127.0.0.1");
+}
+
 /// The descriptor, or -1 with errno.
 int listen_on(const addrinfo& address) {
     const int descriptor =
@@ -90,30 +108,30 @@ std::string address_text(const sockaddr_storage& address) {
 // ---- ListeningSocket
 
 Result<ListeningSocket> ListeningSocket::open(const std::string& host, std::uint16_t port, Reach allowed) {
-    addrinfo hints{};
-    hints.ai_socktype = SOCK_STREAM;
-    hints.ai_flags = AI_PASSIVE | AI_NUMERICSERV;
-    addrinfo* list = nullptr;
-    if (const int error = ::getaddrinfo(host.c_str(), std::to_string(port).c_str(), &hints, &list);
-        error != 0) {
-        return fail(Errc::invalid_argument, "cannot listen on \"" + host + "\": " + ::gai_strerror(error) +
+    int not_found = 0;
+    const Addresses addresses = find_addresses(host, port, not_found);
+    if (not_found != 0)
+        return fail(Errc::invalid_argument, "cannot listen on \"" + host +
+                                                "\": " + ::gai_strerror(not_found) +
                                                 "; give an address of this machine, such as 127.0.0.1");
-    }
-    const Addresses addresses(list);
     int error = EADDRNOTAVAIL;
-    for (const addrinfo* address = list; address; address = address->ai_next) {
-        if (allowed == Reach::loopback_only && !is_loopback(address->ai_addr)) {
-            return fail(Errc::invalid_argument,
-                        "listening on " + place(host, port) +
-                            " would let everybody on the network in, for nobody judges connections "
-                            "(Options::tokens or Options::authorize): listen on a loopback address such as "
-                            "127.0.0.1");
-        }
+    for (const addrinfo* address = addresses.get(); address; address = address->ai_next) {
+        if (allowed == Reach::loopback_only && !is_loopback(address->ai_addr))
+            return open_to_the_network(place(host, port));
         const int descriptor = listen_on(*address);
         if (descriptor >= 0) return ListeningSocket(descriptor, bound_port(descriptor));
         error = errno;
     }
     return cannot_listen(place(host, port), error);
+}
+
+Result<void> ListeningSocket::check_reach(const std::string& host, std::uint16_t port, Reach allowed) {
+    int not_found = 0;
+    const Addresses addresses = find_addresses(host, port, not_found);
+    // The first is the one that open() takes, if it can.
+    if (addresses && allowed == Reach::loopback_only && !is_loopback(addresses->ai_addr))
+        return open_to_the_network(place(host, port));
+    return {};
 }
 
 ListeningSocket::ListeningSocket(ListeningSocket&& other) noexcept

@@ -18,6 +18,9 @@ public:
     /// Any thread; blocks while a name is resolved. Errors: invalid_argument (no such host, or one that is
     /// not loopback although `allowed` says so), system_failure (address in use).
     static Result<ListeningSocket> open(const std::string& host, std::uint16_t port, Reach allowed);
+    /// What open() would say of the reach alone; nothing of a host that is not found. Blocks likewise.
+    /// Errors: invalid_argument.
+    static Result<void> check_reach(const std::string& host, std::uint16_t port, Reach allowed);
 
     ListeningSocket(ListeningSocket&&) noexcept;
     ListeningSocket& operator=(ListeningSocket&&) = delete;

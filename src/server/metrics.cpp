@@ -2,6 +2,7 @@
 
 #include "phx/version.hpp"
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -14,6 +15,15 @@ void append(std::string& out, std::string_view name, std::string_view type, std:
     const std::string full = "phx_" + std::string(name);
     out += "# HELP " + full + ' ' + std::string(help) + "\n# TYPE " + full + ' ' + std::string(type) + '\n' +
            full + ' ' + std::to_string(value) + '\n';
+}
+
+void append_limit_hits(std::string& out, const phx::server::LimitHits& hits) {
+    out += "# HELP phx_limit_hits_total How often a limit refused, dropped or ended something, by the name "
+           "of its setting; without a dot: a limit that is fixed.\n# TYPE phx_limit_hits_total counter\n";
+    for (std::size_t i = 0; i < hits.size(); ++i) {
+        out.append("phx_limit_hits_total{limit=\"").append(to_string(static_cast<phx::server::Limit>(i)));
+        out += "\"} " + std::to_string(hits[i]) + '\n';
+    }
 }
 
 } // namespace
@@ -41,6 +51,12 @@ std::string metrics_text(const phx::server::Stats& stats) {
            "Answers of clients to requests that were over, or that nobody had asked.", stats.late_responses);
     append(out, "timeouts_total", "counter",
            "Connections that were ended because their client took too long.", stats.timed_out);
+    append_limit_hits(out, stats.limit_hits);
+    append(out, "tokens_refused_total", "counter",
+           "Tokens that were refused, or missing: of connects, channels and HTTP requests.",
+           stats.refused_tokens);
+    append(out, "handler_failures_total", "counter",
+           "Exceptions that left handlers, effects, authorize and callbacks.", stats.handler_failures);
     return out;
 }
 

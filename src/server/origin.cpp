@@ -3,6 +3,8 @@
 #include "protocol/wire/http_fields.hpp"
 
 #include <algorithm>
+#include <arpa/inet.h>
+#include <array>
 #include <optional>
 
 namespace phx::shell {
@@ -95,6 +97,21 @@ bool matches(std::string_view pattern_text, const Origin& origin) {
 bool is_origin_pattern(std::string_view pattern) noexcept {
     std::string buffer;
     return pattern == "*" || split_pattern(pattern, buffer).has_value();
+}
+
+bool is_local_host(std::string_view host) noexcept {
+    const auto own = split_authority({}, host);
+    if (!own) return false;
+    if (own->host.starts_with('[') || own->host.find('.') == std::string_view::npos) return true;
+    constexpr std::string_view below_localhost = ".localhost";
+    if (own->host.size() > below_localhost.size() &&
+        equals_ignoring_case(own->host.substr(own->host.size() - below_localhost.size()), below_localhost))
+        return true;
+    std::array<char, INET_ADDRSTRLEN> terminated{};
+    if (own->host.size() >= terminated.size()) return false;
+    std::copy(own->host.begin(), own->host.end(), terminated.begin());
+    in_addr address{};
+    return ::inet_pton(AF_INET, terminated.data(), &address) == 1;
 }
 
 bool is_allowed_origin(std::string_view text, std::string_view host,

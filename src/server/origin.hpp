@@ -15,4 +15,8 @@ bool is_origin_pattern(std::string_view) noexcept;
 bool is_allowed_origin(std::string_view origin, std::string_view host,
                        const std::vector<std::string>& allowed) noexcept;
 
+/// Whether a Host header is one that nobody far away can point at this machine: an IP address, a name without
+/// a dot (localhost, or of the local network), or one below localhost.
+bool is_local_host(std::string_view host) noexcept;
+
 } // namespace phx::shell

@@ -9,9 +9,11 @@ namespace phx::shell {
 using protocol::server::poll_answer;
 using protocol::server::PollStatus;
 
-PollingClient::PollingClient(Shard& shard, std::string token, ConnectionLimits::Place place)
+PollingClient::PollingClient(Shard& shard, std::string token, ConnectionLimits::Place place,
+                             std::size_t max_message_bytes)
     : shard_(shard), token_(std::move(token)), place_(std::move(place)),
-      queue_(token_, shard.options().max_pending_bytes), last_receive_(shard.loop().now()) {
+      max_message_bytes_(max_message_bytes), queue_(token_, shard.options().max_pending_bytes),
+      last_receive_(shard.loop().now()) {
     shard_.set_deadline(*this, DeadlineKind::poll);
 }
 
@@ -32,10 +34,16 @@ HttpAnswer PollingClient::post(const HttpExchange& exchange) {
     if (messages) {
         for (const auto& message : *messages) {
             if (is_closed_) break;
+            if (message.data.size() > max_message_bytes_) {
+                shard_.count_hit(phx::server::Limit::max_message_bytes);
+                shard_.report_bad_post(*this, "a message over the endpoint's max_message_bytes");
+                close(1009, {});
+                break;
+            }
             shard_.receive(*this, message.opcode, message.data);
         }
     } else {
-        shard_.report_bad_post(*this);
+        shard_.report_bad_post(*this, "what is neither JSON nor base64");
         close(1007, {});
     }
     // Phoenix waits for ten seconds before it says that the session is over.
@@ -62,7 +70,10 @@ void PollingClient::close(std::uint16_t, std::string_view) {
 void PollingClient::session_over() { shard_.remove(*this); }
 
 void PollingClient::handle_deadline() {
-    if (!poll_ || !poll_->is_open()) return close(1001, {}); // it does not come back
+    if (!poll_ || !poll_->is_open()) { // it does not come back
+        shard_.count_hit(phx::server::Limit::poll_timeout);
+        return close(1001, {});
+    }
     answer_poll(queue_.answer(PollStatus::no_content));
     shard_.set_deadline(*this, DeadlineKind::poll);
 }

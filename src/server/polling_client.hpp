@@ -7,6 +7,7 @@
 #include "src/server/http_exchange.hpp"
 #include "src/server/transport.hpp"
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -20,7 +21,8 @@ class Shard;
 /// within one loop turn is one answer. Loop thread only; the shard owns it.
 class PollingClient final : public Transport, public Deadline, public Flushable {
 public:
-    PollingClient(Shard&, std::string token, ConnectionLimits::Place);
+    /// A longer message ends the session.
+    PollingClient(Shard&, std::string token, ConnectionLimits::Place, std::size_t max_message_bytes);
 
     const std::string& token() const noexcept { return token_; }
     /// What a new session is told: 410 and its token.
@@ -46,6 +48,7 @@ private:
     Shard& shard_;
     const std::string token_;
     const ConnectionLimits::Place place_;
+    const std::size_t max_message_bytes_;
     protocol::server::LongPollQueue queue_;
     std::shared_ptr<HttpExchange> poll_; // the one that is open
     protocol::TimePoint last_receive_;

@@ -7,7 +7,8 @@
 
 namespace phx::shell {
 
-std::optional<std::vector<std::pair<std::string, std::string>>> parse_query(std::string_view query) {
+Result<std::vector<std::pair<std::string, std::string>>> parse_query(std::string_view query) {
+    constexpr std::size_t most = 100; // the search for equal names is quadratic
     std::vector<std::pair<std::string, std::string>> params;
     while (!query.empty()) {
         const std::size_t end = query.find('&');
@@ -19,11 +20,14 @@ std::optional<std::vector<std::pair<std::string, std::string>>> parse_query(std:
         std::string value = equals == std::string_view::npos
                                 ? std::string{}
                                 : protocol::percent_decode(pair.substr(equals + 1));
-        if (!protocol::is_utf8(name) || !protocol::is_utf8(value)) return std::nullopt;
+        if (!protocol::is_utf8(name) || !protocol::is_utf8(value))
+            return fail(Errc::invalid_argument, "the query is not UTF-8", Origin::peer);
         const auto same =
             std::find_if(params.begin(), params.end(), [&](const auto& p) { return p.first == name; });
         if (same != params.end()) {
             same->second = std::move(value);
+        } else if (params.size() == most) {
+            return fail(Errc::invalid_argument, "the query has more than 100 parameters", Origin::peer);
         } else {
             params.emplace_back(std::move(name), std::move(value));
         }

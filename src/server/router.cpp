@@ -139,7 +139,7 @@ HttpAnswer preflight(std::string_view methods) {
 std::optional<HttpAnswer> read_attempt(const HttpRequest& request, const Endpoint& endpoint,
                                        TokenUse token_use, ConnectAttempt& attempt) {
     auto params = parse_query(request.query);
-    if (!params) return HttpAnswer::error(400, "the query is not UTF-8");
+    if (!params) return HttpAnswer::error(400, params.error().message);
     const auto version = std::ranges::find(*params, "vsn", &Params::value_type::first);
     if (version != params->end()) {
         const auto vsn = protocol::parse_vsn(version->second);
@@ -170,15 +170,32 @@ Routed route_websocket(const HttpRequest& request, const Endpoint& endpoint, Tok
     return upgrade;
 }
 
+/// What the server may take for its own address. A server that asks nobody who he is believes no name that
+/// anybody may point at this machine: any web page could make itself its own (DNS rebinding).
+std::string_view own_host(const HttpRequest& request, const Options& options, TokenUse token_use) {
+    const std::string_view host = request.header("host");
+    const bool asks = token_use == TokenUse::verified || options.authorize;
+    return asks || is_local_host(host) ? host : std::string_view{};
+}
+
 /// An absent Origin is no browser's.
-bool may_come_from(const HttpRequest& request, const Options& options) {
+bool may_come_from(const HttpRequest& request, const Options& options, TokenUse token_use) {
     const auto is_origin = [](const auto& field) {
         return protocol::equals_ignoring_case(field.first, "origin");
     };
     const auto origins = std::count_if(request.headers.begin(), request.headers.end(), is_origin);
     if (origins == 0) return true;
-    return origins == 1 &&
-           is_allowed_origin(request.header("origin"), request.header("host"), options.allowed_origins);
+    return origins == 1 && is_allowed_origin(request.header("origin"), own_host(request, options, token_use),
+                                             options.allowed_origins);
+}
+
+/// But for what a page reads from its own address.
+bool may_be_asked(const HttpRequest& request, const Options& options, TokenUse token_use) {
+    if (!may_come_from(request, options, token_use)) return false;
+    if (request.has_header("origin") || !own_host(request, options, token_use).empty()) return true;
+    const std::string name = std::string("//").append(request.header("host"));
+    return is_allowed_origin("http:" + name, {}, options.allowed_origins) ||
+           is_allowed_origin("https:" + name, {}, options.allowed_origins);
 }
 
 HttpAnswer route_alive(const HttpRequest& request) {
@@ -246,11 +263,11 @@ std::optional<FoundService> find_service(std::string_view path) {
 
 Routed route(const HttpRequest& request, const Options& options, TokenUse token_use) {
     if (const Endpoint* endpoint = find_endpoint(request.path, "/websocket", options.endpoints)) {
-        if (!may_come_from(request, options)) return HttpAnswer::empty(403); // as Phoenix
+        if (!may_come_from(request, options, token_use)) return HttpAnswer::empty(403); // as Phoenix
         return route_websocket(request, *endpoint, token_use);
     }
     if (const Endpoint* endpoint = find_endpoint(request.path, "/longpoll", options.endpoints)) {
-        if (!may_come_from(request, options)) return HttpAnswer::empty(403);
+        if (!may_be_asked(request, options, token_use)) return HttpAnswer::empty(403);
         return route_long_poll(request, *endpoint, token_use);
     }
     if (request.path == "/" && options.status_page) {
@@ -260,7 +277,16 @@ Routed route(const HttpRequest& request, const Options& options, TokenUse token_
     if (request.path == "/health" || request.path == "/api/ping") return route_alive(request);
     const auto found = find_service(api_path(request.path, options.endpoints));
     if (!found) return HttpAnswer::error(404, "not found");
-    if (!may_come_from(request, options)) return HttpAnswer::error(403, "origin not allowed");
+    // Open to everybody: load balancers and Prometheus call the server as they like.
+    const bool is_open =
+        found->request.service == Service::ready || found->request.service == Service::metrics;
+    const bool may_ask =
+        is_open ? may_come_from(request, options, token_use) : may_be_asked(request, options, token_use);
+    if (!may_ask)
+        return HttpAnswer::error(403, request.has_header("origin")
+                                          ? "origin not allowed"
+                                          : "host not allowed: without tokens only IP addresses, names "
+                                            "without a dot and what allowed_origins names");
     if (request.method == "OPTIONS") return preflight(found->is_post ? "POST" : "GET");
     const bool is_get = request.method == "GET" || request.method == "HEAD";
     if (found->is_post ? request.method == "POST" : is_get) return found->request;
@@ -268,13 +294,14 @@ Routed route(const HttpRequest& request, const Options& options, TokenUse token_
 }
 
 std::string find_token(const HttpRequest& request) {
-    Params params = parse_query(request.query).value_or(Params{});
+    auto query = parse_query(request.query);
+    Params params = query ? *std::move(query) : Params{};
     std::string token = take_token(request, params);
     return token.empty() ? std::string(request.header("apikey")) : token; // as Supabase's HTTP API
 }
 
-std::string cors_headers(const HttpRequest& request, const Options& options) {
-    if (!request.has_header("origin") || !may_come_from(request, options)) return {};
+std::string cors_headers(const HttpRequest& request, const Options& options, TokenUse token_use) {
+    if (!request.has_header("origin") || !may_come_from(request, options, token_use)) return {};
     return "access-control-allow-origin: " + std::string(request.header("origin")) + "\r\nvary: origin\r\n";
 }
 

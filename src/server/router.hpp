@@ -62,7 +62,7 @@ Routed route(const HttpRequest&, const phx::server::Options&, TokenUse);
 std::string find_token(const HttpRequest&);
 
 /// What is added to any answer to a page of another origin, so that its browser lets it see the answer.
-std::string cors_headers(const HttpRequest&, const phx::server::Options&);
+std::string cors_headers(const HttpRequest&, const phx::server::Options&, TokenUse);
 
 /// How an upgrade is answered while the server drains.
 HttpAnswer draining_refusal(phx::server::Dialect);

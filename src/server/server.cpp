@@ -1,6 +1,5 @@
 #include "phx/server/server.hpp"
 
-#include "protocol/server/policy.hpp"
 #include "protocol/server/server_machine.hpp"
 #include "src/loop/loop_core.hpp"
 #include "src/loop/random.hpp"
@@ -34,11 +33,8 @@ using Machine = protocol::server::ServerMachine;
 class Server::Impl {
 public:
     explicit Impl(Options options) : options_(with_broker(std::move(options))) {
-        for (const Policy& policy : options_.policies) {
-            if (!protocol::server::is_valid_pattern(policy.topic))
-                throw std::invalid_argument("the policy for \"" + policy.topic +
-                                            "\": {sub} stands for all that is between two colons");
-        }
+        if (const auto checked = shell::check_policies(options_.policies); !checked)
+            throw std::invalid_argument(checked.error().message);
     }
     ~Impl() { stop(); }
 
@@ -62,6 +58,8 @@ public:
         if (state_ != State::new_)
             return fail(Errc::invalid_argument, "start(): a server starts once, make another");
         if (const auto checked = shell::check_origins(options_.allowed_origins); !checked)
+            return Failure{checked.error()};
+        if (const auto checked = shell::check_service_role(options_.service_role); !checked)
             return Failure{checked.error()};
         // Tokens that set_tokens() was given already are newer.
         if (options_.tokens && !tokens_->get())
@@ -104,6 +102,19 @@ public:
         if (auto checked = shell::check_origins(origins); !checked) return checked;
         if (!set_in_all([origins](Shard& shard) { shard.set_allowed_origins(origins); }))
             return fail(Errc::invalid_argument, "set_allowed_origins(): the server does not run");
+        return {};
+    }
+
+    Result<void> set_policies(const std::vector<Policy>& policies) {
+        if (auto checked = shell::check_policies(policies); !checked) return checked;
+        if (!set_in_all([policies](Shard& shard) { shard.set_policies(policies); }))
+            return fail(Errc::invalid_argument, "set_policies(): the server does not run");
+        return {};
+    }
+
+    Result<void> set_rates(const Rates& rates) {
+        if (!set_in_all([rates](Shard& shard) { shard.set_rates(rates); }))
+            return fail(Errc::invalid_argument, "set_rates(): the server does not run");
         return {};
     }
 
@@ -222,7 +233,13 @@ private:
 
     /// Before the patterns of the user, which it goes ahead of.
     void add_status_channel() {
-        const bool asks = options_.authorize || tokens_->get();
+        // Asked at each join: set_tokens() may be the first to bring tokens.
+        const auto may_watch = [asks_program = static_cast<bool>(options_.authorize), tokens = tokens_,
+                                role = options_.service_role](const Connection& connection) {
+            if (!asks_program && !tokens->get()) return true;
+            const auto& roles = connection.roles;
+            return std::find(roles.begin(), roles.end(), role) != roles.end();
+        };
         const auto report = [this, topics = std::make_shared<shell::StatusTopics>(),
                              start = std::chrono::steady_clock::now()] {
             using std::chrono::duration_cast;
@@ -234,8 +251,7 @@ private:
         };
         application_.patterns.emplace(
             application_.patterns.begin(), shell::status_topic,
-            shell::prepared(shell::status_topic,
-                            shell::status_channel(asks ? options_.service_role : "", report)));
+            shell::prepared(shell::status_topic, shell::status_channel(may_watch, report)));
     }
 
     /// The first shard tells the other servers, once.
@@ -348,6 +364,10 @@ bool Server::drain(std::chrono::milliseconds spread, std::chrono::milliseconds t
 Result<void> Server::set_allowed_origins(const std::vector<std::string>& origins) {
     return impl_->set_allowed_origins(origins);
 }
+Result<void> Server::set_policies(const std::vector<Policy>& policies) {
+    return impl_->set_policies(policies);
+}
+Result<void> Server::set_rates(const Rates& rates) { return impl_->set_rates(rates); }
 void Server::stop() { impl_->stop(); }
 void Server::broadcast(std::string topic, std::string event, Payload payload) {
     impl_->broadcast(std::move(topic), std::move(event), std::move(payload));

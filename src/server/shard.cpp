@@ -50,6 +50,7 @@ ServerConfig machine_config(LoopCore& loop, const phx::server::Options& options,
     config.max_history_bytes = options.max_history_bytes;
     config.max_broadcast_bytes = options.max_broadcast_bytes;
     config.max_presence_bytes_per_topic = options.max_pending_bytes / 2; // who joins is sent it at once
+    config.max_replay_bytes = options.max_pending_bytes / 2;             // likewise
     for (const phx::server::Endpoint& endpoint : options.endpoints) {
         config.limits.max_frame_bytes = std::max(config.limits.max_frame_bytes, endpoint.max_message_bytes);
     }
@@ -160,6 +161,7 @@ phx::server::ConnectAnswer Shard::judge(const ConnectAttempt& request, const std
 
 phx::server::ConnectAnswer Shard::refuse_token(const phx::server::TokenRefusal& refusal,
                                                phx::server::Dialect dialect, const std::string& peer) {
+    counters_->refused_tokens.add();
     report(fail(Errc::bad_auth, "a connect from " + peer + " is refused: " + describe(refusal), Origin::peer)
                .error);
     phx::server::ConnectAnswer answer;
@@ -196,6 +198,7 @@ phx::server::ConnectAnswer Shard::ask_user(const phx::server::ConnectRequest& re
 
 void Shard::open_session(Transport& transport, ConnectAttempt attempt, const std::string& peer,
                          phx::server::ConnectAnswer judged) {
+    assert(!is_pumping_);
     SessionConfig config;
     config.vsn = attempt.vsn;
     config.dialect = machine_dialect(attempt.endpoint->dialect);
@@ -210,11 +213,12 @@ void Shard::open_session(Transport& transport, ConnectAttempt attempt, const std
     if (slot(session) >= by_slot_.size()) by_slot_.resize(slot(session) + std::size_t{1});
     by_slot_[slot(session)] = &transport;
     transport.start_session(session, machine_.connection(session));
-    log_connection(transport, "opened");
+    tell_connection(transport, phx::server::ConnectionChange::opened);
     pump();
 }
 
 void Shard::receive(Transport& transport, Opcode opcode, std::string_view payload) {
+    assert(!is_pumping_); // what the machine said last would change under who carries it out
     counters_->frames_in.add();
     read_at_ = transport.last_receive();
     machine_.handle_frame(*read_at_, *transport.session(), opcode, payload);
@@ -232,7 +236,7 @@ void Shard::end_session(Transport& transport) {
     if (!transport.session() || find(*transport.session()) != &transport || transport.session_has_ended())
         return;
     transport.note_session_end();
-    log_connection(transport, "ended");
+    tell_connection(transport, phx::server::ConnectionChange::ended);
     later_.push_back({Later::What::closed, *transport.session()});
     pump();
 }
@@ -267,7 +271,8 @@ void Shard::pump() {
         carry_out_later(next);
     }
     is_pumping_ = false;
-    if (machine_.sessions() == 0 || machine_.has_cut_off()) finish_drain(!machine_.has_cut_off());
+    publish_limit_hits(); // before the client hears of it
+    look_at_drain();
     if (has_turn_end_) return;
     has_turn_end_ = !has_left_ && loop_.post([this] { end_turn(); });
     if (!has_turn_end_) end_turn();
@@ -303,7 +308,7 @@ protocol::TimePoint Shard::now() const noexcept { return read_at_ ? *read_at_ : 
 
 void Shard::arm_timer() {
     std::optional<protocol::TimePoint> soonest = machine_.next_timeout();
-    for (const auto& other : {deadlines_.next(), stop_deadline_}) {
+    for (const auto& other : {deadlines_.next(), stop_deadline_, next_drain_look_}) {
         if (other && (!soonest || *other < *soonest)) soonest = other;
     }
     timer_.arm(soonest);
@@ -334,7 +339,7 @@ void Shard::tell_unix_time() {
 
 void Shard::loop_stopping() {
     acceptor_.reset();
-    finish_drain(machine_.sessions() == 0);
+    finish_drain(machine_.sessions() == 0 && !serves_http());
     stop_deadline_ = loop_.now() + options_.timeouts.stop;
     machine_.close_all(loop_.now());
     pump();
@@ -383,6 +388,7 @@ void Shard::on(const act::CloseIfIdle& order) {
     if (transport->last_receive() > order.since) {
         later_.push_back({Later::What::activity, order.session});
     } else {
+        count_hit(phx::server::Limit::idle_timeout);
         transport->close(order.code, {});
     }
 }

@@ -67,6 +67,8 @@ public:
     void accept(std::unique_ptr<VirtualStream>, std::string peer);
     /// Of connections from now on; null: plain ones.
     void set_tls(TlsContext context) { tls_ = std::move(context); }
+    void set_policies(std::vector<phx::server::Policy>);
+    void set_rates(const phx::server::Rates& rates) { machine_.set_rates(rates); }
     void set_allowed_origins(std::vector<std::string> origins) {
         options_.allowed_origins = std::move(origins);
     }
@@ -113,8 +115,11 @@ public:
     void count_refusal(Crowded);
     void report_refusal(Crowded, const std::string& peer);
     void count_slow_consumer(const Transport&, std::size_t pending_bytes);
-    void count_timeout() noexcept { counters_->timed_out.add(); }
-    void report_bad_post(const Transport&);
+    void count_timeout(DeadlineKind) noexcept;
+    void count_hit(phx::server::Limit limit) noexcept {
+        counters_->limit_hits[static_cast<std::size_t>(limit)].add();
+    }
+    void report_bad_post(const Transport&, std::string_view what);
     /// Long poll carries text alone.
     void report_unpollable(const Transport&);
     /// These destroy it.
@@ -126,7 +131,11 @@ private:
     /// Why the caller is refused.
     std::optional<HttpAnswer> judge_caller(Service, const HttpExchange&, Caller&);
     HttpAnswer serve_status_page();
-    HttpAnswer serve_broadcast(const HttpExchange&, const Caller&);
+    void serve_broadcast(const std::shared_ptr<HttpExchange>&);
+    struct Batch;
+    /// The next part of it, and the others in the turns to come: between them those who get it take what
+    /// there is, and others are served.
+    void send_batch(const std::shared_ptr<Batch>&);
     HttpAnswer serve_broadcast_one(const ServiceRequest&, const HttpExchange&, const Caller&);
     HttpAnswer serve_ready() const;
     HttpAnswer serve_metrics() const;
@@ -134,6 +143,9 @@ private:
     void serve_send(const std::shared_ptr<HttpExchange>&);
     void serve_disconnect(const std::shared_ptr<HttpExchange>&);
     void serve_changes(const std::shared_ptr<HttpExchange>&);
+    using Changes = std::shared_ptr<const std::vector<phx::server::Change>>;
+    /// From that one on, in parts as send_batch().
+    void emit_changes(const std::shared_ptr<HttpExchange>&, const Changes&, std::size_t first);
     void serve_connections(const std::shared_ptr<HttpExchange>&);
     void serve_topics(const std::shared_ptr<HttpExchange>&);
     /// As ShardGroup::gather(), of a single shard at once.
@@ -175,9 +187,12 @@ private:
     protocol::TimePoint now() const noexcept;
     void arm_timer();
     void publish_sizes() noexcept;
+    void publish_limit_hits() noexcept;
+    bool serves_http() const;
+    void look_at_drain();
     void finish_drain(bool is_in_order);
     void log(LogLevel, const std::string& line) noexcept;
-    void log_connection(const Transport&, const char* what) noexcept;
+    void tell_connection(const Transport&, phx::server::ConnectionChange) noexcept;
     void report(const Error&) noexcept;
     void report(const Transport*, const Error&) noexcept;
     /// Calls what a user gave; what it throws is reported.
@@ -263,6 +278,8 @@ private:
     std::optional<protocol::TimePoint> read_at_; // what is being received
     bool has_left_ = false;
     bool is_pumping_ = false;
+    protocol::TimePoint drain_end_{}; // of drains_
+    std::optional<protocol::TimePoint> next_drain_look_;
     bool has_turn_end_ = false; // posted
 };
 

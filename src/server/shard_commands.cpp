@@ -1,5 +1,7 @@
 #include "src/server/shard.hpp"
 
+#include <algorithm>
+#include <chrono>
 #include <exception>
 #include <string>
 #include <utility>
@@ -59,10 +61,34 @@ void Shard::notify(const phx::server::ClientRequest& wanted) {
     pump();
 }
 
+void Shard::set_policies(std::vector<phx::server::Policy> policies) {
+    machine_.set_policies(loop_.now(), std::move(policies));
+    pump();
+}
+
 void Shard::drain(protocol::Duration spread, protocol::Duration timeout, Function<void(bool)> done) {
+    const protocol::TimePoint end = protocol::after(loop_.now(), timeout);
+    drain_end_ = drains_.empty() ? end : std::max(drain_end_, end);
     drains_.push_back(std::move(done));
     machine_.drain(loop_.now(), spread, timeout);
     pump();
+}
+
+bool Shard::serves_http() const {
+    return std::any_of(connections_.begin(), connections_.end(),
+                       [](const auto& connection) { return connection->is_being_served(); });
+}
+
+/// Done when nobody is connected and no HTTP request is under way; those are looked for now and then.
+void Shard::look_at_drain() {
+    constexpr protocol::Duration interval = std::chrono::milliseconds(50);
+    next_drain_look_.reset();
+    if (drains_.empty()) return;
+    if (machine_.has_cut_off() || loop_.now() >= drain_end_) return finish_drain(false);
+    if (machine_.sessions() > 0) return;
+    if (!serves_http()) return finish_drain(true);
+    next_drain_look_ = loop_.now() + interval;
+    arm_timer();
 }
 
 void Shard::finish_drain(bool is_in_order) {

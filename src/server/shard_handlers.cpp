@@ -249,11 +249,14 @@ TokenVerdict Shard::judge_token(MemberId id, std::string_view token) {
     if (!verifier) {
         const auto member = machine_.member(id);
         const Transport* const transport = member ? find(member->session) : nullptr;
-        if (transport) answer.identity = transport->record();
+        if (!transport) return answer;
+        answer.identity = transport->record();
+        if (const auto end = transport->record()->expires_at) answer.expires_at = loop_time(*end);
         return answer;
     }
     auto verdict = verifier->verify(token, loop_.wall_clock());
     if (auto* const refusal = std::get_if<phx::server::TokenRefusal>(&verdict)) {
+        counters_->refused_tokens.add();
         answer.join_reason = protocol::auth::supabase_join_reason(*refusal);
         answer.system_message = protocol::auth::supabase_system_message(*refusal);
         return answer;

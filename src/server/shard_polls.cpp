@@ -88,7 +88,8 @@ HttpAnswer Shard::open_poll(const ConnectAttempt& wanted, const HttpExchange& ex
     }
     phx::server::ConnectAnswer judged = judge(wanted, exchange.peer());
     if (judged.http_status != 0) return status_answer(PollStatus::forbidden);
-    auto client = std::make_shared<PollingClient>(*this, make_token(loop_, node()), *std::move(entry.place));
+    auto client = std::make_shared<PollingClient>(*this, make_token(loop_, node()), *std::move(entry.place),
+                                                  wanted.endpoint->max_message_bytes);
     polling_.emplace(client->token(), client);
     open_session(*client, wanted, exchange.peer(), std::move(judged));
     return client->welcome();

@@ -6,6 +6,7 @@
 namespace phx::shell {
 
 using namespace protocol::server;
+using phx::server::Limit;
 
 void Shard::on(const event::FrameDropped& dropped) {
     if (dropped.error.origin == Origin::peer) // the counter is of malformed frames
@@ -15,6 +16,7 @@ void Shard::on(const event::FrameDropped& dropped) {
 
 void Shard::report_broken_frame(const Connection& connection, const protocol::WebSocketEvent& event) {
     counters_->frames_dropped.add();
+    if (event.code == protocol::close_code::message_too_big) count_hit(Limit::max_message_bytes);
     report(&connection, protocol::websocket_error(event.code, event.payload));
 }
 
@@ -27,9 +29,27 @@ void Shard::report_tls_failure(const Connection& connection, std::string_view re
 }
 
 void Shard::count_refusal(Crowded crowded) {
-    Counter& refused =
-        crowded == Crowded::address ? counters_->refused_for_address : counters_->refused_for_server;
+    const bool is_address = crowded == Crowded::address;
+    count_hit(is_address ? Limit::max_connections_per_address : Limit::max_connections);
+    Counter& refused = is_address ? counters_->refused_for_address : counters_->refused_for_server;
     refused.add();
+}
+
+void Shard::count_timeout(DeadlineKind kind) noexcept {
+    counters_->timed_out.add();
+    switch (kind) {
+    case DeadlineKind::request: return count_hit(Limit::request_timeout);
+    case DeadlineKind::write: return count_hit(Limit::write_timeout);
+    case DeadlineKind::close: return count_hit(Limit::close_timeout);
+    case DeadlineKind::poll:
+    case DeadlineKind::count_: return;
+    }
+}
+
+void Shard::publish_limit_hits() noexcept {
+    const auto hits = machine_.take_limit_hits();
+    if (!hits) return;
+    for (std::size_t i = 0; i < hits->size(); ++i) counters_->limit_hits[i].add((*hits)[i]);
 }
 
 void Shard::report_refusal(Crowded crowded, const std::string& peer) {
@@ -44,6 +64,7 @@ void Shard::report_refusal(Crowded crowded, const std::string& peer) {
 
 void Shard::count_slow_consumer(const Transport& transport, std::size_t pending_bytes) {
     counters_->slow_consumers.add();
+    count_hit(Limit::max_pending_bytes);
     report(&transport, fail(Errc::buffer_full,
                             "connection " + transport.record()->id + " of " + transport.record()->peer +
                                 " reads too slowly: " + std::to_string(pending_bytes) +
@@ -61,11 +82,11 @@ void Shard::report(const Transport* transport, const Error& error) noexcept {
     }
 }
 
-void Shard::report_bad_post(const Transport& transport) {
+void Shard::report_bad_post(const Transport& transport, std::string_view what) {
     counters_->frames_dropped.add();
     report(&transport, fail(Errc::malformed_frame,
                             "connection " + transport.record()->id + " of " + transport.record()->peer +
-                                " posted what is neither JSON nor base64; its session is over",
+                                " posted " + std::string(what) + "; its session is over",
                             Origin::peer)
                            .error);
 }
@@ -77,6 +98,7 @@ void Shard::report_unpollable(const Transport& transport) {
 }
 
 void Shard::report(const Error& error) noexcept {
+    if (error.code == Errc::handler_failed) counters_->handler_failures.add();
     log(LogLevel::warning, error.message);
     if (!options_.on_error) return;
     try {
@@ -85,10 +107,16 @@ void Shard::report(const Error& error) noexcept {
     }
 }
 
-void Shard::log_connection(const Transport& transport, const char* what) noexcept {
-    if (!options_.on_log) return;
+void Shard::tell_connection(const Transport& transport, phx::server::ConnectionChange change) noexcept {
     const phx::server::Connection& record = *transport.record();
-    log(LogLevel::info, "connection " + record.id + " of " + record.peer + ' ' + what);
+    if (options_.on_log)
+        log(LogLevel::info, "connection " + record.id + " of " + record.peer +
+                                (change == phx::server::ConnectionChange::opened ? " opened" : " ended"));
+    if (!options_.on_connection) return;
+    try {
+        options_.on_connection(record, change);
+    } catch (...) { // there is nobody left to tell
+    }
 }
 
 void Shard::log(LogLevel level, const std::string& line) noexcept {

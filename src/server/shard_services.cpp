@@ -140,6 +140,25 @@ HttpAnswer rate_answer(RateVerdict verdict) {
     return answer;
 }
 
+/// How many of the messages that are left go out in one turn of the loop: one at least, and else an eighth of
+/// what may wait for a client.
+template <class Message, class SizeOf>
+std::size_t count_for_a_turn(std::span<const Message> left, std::size_t max_pending_bytes, SizeOf&& size_of) {
+    const std::size_t most = std::min(left.size(), std::size_t{50});
+    std::size_t count = 0;
+    for (std::size_t bytes = 0; count < most; ++count) {
+        bytes += size_of(left[count]);
+        if (count > 0 && bytes > max_pending_bytes / 8) break;
+    }
+    return count;
+}
+
+std::size_t bytes_of_change(const phx::server::Change& change) {
+    std::size_t bytes = change.record.size() + change.old_record.size();
+    for (const auto& column : change.columns) bytes += column.name.size() + column.type.size();
+    return bytes;
+}
+
 /// The first shard tells the other servers, once.
 Reach reach_of(std::size_t index) noexcept { return index == 0 ? Reach::other_servers : Reach::here; }
 
@@ -163,6 +182,7 @@ std::optional<HttpAnswer> Shard::judge_caller(Service service, const HttpExchang
     if (!verifier) return unauthorized;
     auto verdict = verifier->verify(find_token(exchange.request()), loop_.wall_clock());
     if (const auto* const refusal = std::get_if<phx::server::TokenRefusal>(&verdict)) {
+        counters_->refused_tokens.add();
         report(fail(Errc::bad_auth,
                     "an HTTP request from " + exchange.peer() + " is refused: " + describe(*refusal),
                     Origin::peer)
@@ -185,7 +205,7 @@ void Shard::serve(const ServiceRequest& wanted, const std::shared_ptr<HttpExchan
     case Service::status_page: return exchange->answer(serve_status_page());
     case Service::ready: return exchange->answer(serve_ready());
     case Service::metrics: return exchange->answer(serve_metrics());
-    case Service::broadcast: return exchange->answer(serve_broadcast(*exchange, caller));
+    case Service::broadcast: return serve_broadcast(exchange);
     case Service::broadcast_one: return exchange->answer(serve_broadcast_one(wanted, *exchange, caller));
     case Service::send: return serve_send(exchange);
     case Service::connections: return serve_connections(exchange);
@@ -223,28 +243,54 @@ HttpAnswer Shard::serve_status_page() {
     return answer;
 }
 
-HttpAnswer Shard::serve_broadcast(const HttpExchange& exchange, const Caller& caller) {
+struct Shard::Batch {
+    std::shared_ptr<HttpExchange> exchange = {}; ///< has the body and the writer
+    RestBatch read = {};
+    std::vector<RealtimeBroadcast> messages = {}; ///< views of both
+    std::size_t sent = 0;
+};
+
+void Shard::serve_broadcast(const std::shared_ptr<HttpExchange>& exchange) {
     // What Phoenix reads nothing from is to it an object without members.
-    const bool is_read = has_content_type(exchange.request(), "application/json");
-    const std::string_view body = is_read ? std::string_view(exchange.body()) : "{}";
-    if (!protocol::validate_json(body)) return HttpAnswer::error(400, not_json);
-    const RestBatch batch = read_batch(body, options_.max_broadcast_bytes);
-    if (!batch.errors.empty()) return HttpAnswer::json(422, batch.errors);
-    std::vector<RealtimeBroadcast> messages;
-    messages.reserve(batch.messages.size());
-    for (const RestBroadcast& message : batch.messages)
-        messages.push_back({.topic = message.topic,
-                            .event = message.event,
-                            .payload = {Opcode::text, message.payload},
-                            .is_private = message.is_private,
-                            .writer = caller.rights()});
-    const RateVerdict verdict = machine_.admit(loop_.now(), messages);
-    if (verdict != RateVerdict::within) return rate_answer(verdict);
-    for (const RealtimeBroadcast& message : messages) {
+    const bool is_read = has_content_type(exchange->request(), "application/json");
+    const std::string_view body = is_read ? std::string_view(exchange->body()) : "{}";
+    if (!protocol::validate_json(body)) return exchange->answer(HttpAnswer::error(400, not_json));
+    const auto batch = std::make_shared<Batch>();
+    batch->exchange = exchange;
+    batch->read = read_batch(body, options_.max_broadcast_bytes);
+    if (batch->read.has_too_large) count_hit(phx::server::Limit::max_broadcast_bytes);
+    if (batch->read.has_too_many) {
+        count_hit(phx::server::Limit::max_rest_broadcasts);
+        return exchange->answer(rate_answer(RateVerdict::batch_too_large));
+    }
+    if (!batch->read.errors.empty()) return exchange->answer(HttpAnswer::json(422, batch->read.errors));
+    batch->messages.reserve(batch->read.messages.size());
+    for (const RestBroadcast& message : batch->read.messages)
+        batch->messages.push_back({.topic = message.topic,
+                                   .event = message.event,
+                                   .payload = {Opcode::text, message.payload},
+                                   .is_private = message.is_private,
+                                   .writer = exchange->caller.rights()});
+    const RateVerdict verdict = machine_.admit(loop_.now(), batch->messages);
+    publish_limit_hits();
+    if (verdict != RateVerdict::within) return exchange->answer(rate_answer(verdict));
+    send_batch(batch);
+}
+
+void Shard::send_batch(const std::shared_ptr<Batch>& batch) {
+    const auto left = std::span<const RealtimeBroadcast>(batch->messages).subspan(batch->sent);
+    const std::size_t count = count_for_a_turn(left, options_.max_pending_bytes, [](const auto& message) {
+        return message.event.size() + message.payload.data.size();
+    });
+    for (const RealtimeBroadcast& message : left.first(count)) {
         machine_.broadcast_realtime(loop_.now(), message); // refused: silently, as Supabase
         pump();
     }
-    return HttpAnswer::empty(202);
+    batch->sent += count;
+    if (count == left.size()) return batch->exchange->answer(HttpAnswer::empty(202));
+    loop_.post([this, batch] {
+        if (!has_left_) send_batch(batch);
+    });
 }
 
 HttpAnswer Shard::serve_broadcast_one(const ServiceRequest& wanted, const HttpExchange& exchange,
@@ -260,8 +306,10 @@ HttpAnswer Shard::serve_broadcast_one(const ServiceRequest& wanted, const HttpEx
     if (is_json && !protocol::validate_json(body)) return HttpAnswer::error(400, not_json);
     if (const auto valid = check_message(wanted.event, payload); !valid)
         return HttpAnswer::error(422, valid.error().message);
-    if (std::string errors = payload_errors(body, options_.max_broadcast_bytes); !errors.empty())
+    if (std::string errors = payload_errors(body, options_.max_broadcast_bytes); !errors.empty()) {
+        count_hit(phx::server::Limit::max_broadcast_bytes);
         return HttpAnswer::json(422, std::move(errors));
+    }
     const std::string topic = std::string(protocol::realtime_prefix).append(wanted.topic);
     const RealtimeBroadcast message{.topic = topic,
                                     .event = wanted.event,
@@ -271,6 +319,7 @@ HttpAnswer Shard::serve_broadcast_one(const ServiceRequest& wanted, const HttpEx
                                     .form = RealtimeBroadcast::Form::user_broadcast,
                                     .writer = caller.rights()};
     const RateVerdict verdict = machine_.admit(loop_.now(), std::span(&message, 1));
+    publish_limit_hits();
     if (verdict != RateVerdict::within) return rate_answer(verdict);
     const auto count = machine_.broadcast_realtime(loop_.now(), message);
     pump();
@@ -306,13 +355,24 @@ void Shard::serve_changes(const std::shared_ptr<HttpExchange>& exchange) {
     if (!protocol::validate_json(exchange->body())) return exchange->answer(HttpAnswer::error(400, not_json));
     auto changes = read_changes(exchange->body());
     if (!changes) return exchange->answer(HttpAnswer::error(422, changes.error().message));
+    emit_changes(exchange, std::make_shared<const std::vector<phx::server::Change>>(*std::move(changes)), 0);
+}
+
+void Shard::emit_changes(const std::shared_ptr<HttpExchange>& exchange, const Changes& changes,
+                         std::size_t first) {
+    const auto left = std::span(*changes).subspan(first);
+    const std::size_t end = first + count_for_a_turn(left, options_.max_pending_bytes, bytes_of_change);
     gather<std::size_t>(
-        [changes = *std::move(changes)](Shard& shard, std::size_t) {
-            for (const phx::server::Change& change : changes) shard.emit_change(change);
-            return changes.size();
+        [changes, first, end](Shard& shard, std::size_t) {
+            for (std::size_t i = first; i < end; ++i) shard.emit_change((*changes)[i]);
+            return end - first;
         },
-        [exchange](Shard&, const std::vector<std::size_t>&) {
-            exchange->answer(HttpAnswer::json(202, R"({"accepted":true})"));
+        [exchange, changes, end](Shard& shard, const std::vector<std::size_t>&) {
+            if (end == changes->size())
+                return exchange->answer(HttpAnswer::json(202, R"({"accepted":true})"));
+            shard.loop_.post([&shard, exchange, changes, end] {
+                if (!shard.has_left_) shard.emit_changes(exchange, changes, end);
+            });
         });
 }
 

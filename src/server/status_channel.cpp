@@ -57,15 +57,14 @@ std::string replaced(std::string text, std::string_view what, std::string_view w
 
 } // namespace
 
-phx::server::Handlers status_channel(std::string role, std::function<StatusReport()> report) {
+phx::server::Handlers status_channel(std::function<bool(const phx::server::Connection&)> may_watch,
+                                     std::function<StatusReport()> report) {
     const auto tell = [report = std::move(report)] {
         return Actions().push("status", json_of(report())).after(period, "tell");
     };
     phx::server::Handlers handlers;
-    handlers.join = [role = std::move(role)](const Context& context, PayloadView) {
-        const auto& roles = context.connection.roles;
-        if (!role.empty() && std::find(roles.begin(), roles.end(), role) == roles.end())
-            return JoinAnswer::refuse(R"({"reason":"unauthorized"})");
+    handlers.join = [may_watch = std::move(may_watch)](const Context& context, PayloadView) {
+        if (!may_watch(context.connection)) return JoinAnswer::refuse(R"({"reason":"unauthorized"})");
         JoinAnswer answer = JoinAnswer::ok();
         answer.then.after(std::chrono::seconds(0), "tell"); // when it is a member
         return answer;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "phx/server/server.hpp"
+#include "protocol/server/reserved_topics.hpp"
 
 #include <functional>
 #include <string>
@@ -15,11 +16,12 @@ struct StatusReport {
     std::chrono::milliseconds uptime{0};
 };
 
-inline constexpr const char* status_topic = "realtime:$status";
+using protocol::server::status_topic;
 
-/// The channel behind the page: who has the role (empty: everybody) joins it, and gets the event "status" at
-/// once and then every second. `report` is called inside the handlers.
-phx::server::Handlers status_channel(std::string role, std::function<StatusReport()> report);
+/// The channel behind the page: who may, joins it, and gets the event "status" at once and then every second.
+/// Both functions are called inside the handlers.
+phx::server::Handlers status_channel(std::function<bool(const phx::server::Connection&)> may_watch,
+                                     std::function<StatusReport()> report);
 
 /// The page, for a server whose WebSockets connect to `socket_path`.
 std::string status_page(std::string_view socket_path);

@@ -302,6 +302,7 @@ TEST(CliServe, RunsAServerUntilASignalEndsIt) {
     server.signal(SIGTERM);
     EXPECT_EQ(server.finish().exit_code, 0);
     EXPECT_EQ(run({cli, "serve", "--listen", "somewhere"}).exit_code, 2);
+    EXPECT_EQ(run({cli, "serve", "--listen", "0.0.0.0:0"}).exit_code, 2); // it lets everybody in
 }
 
 TEST(CliUsage, MistakesEndWithTwoAndOneLine) {

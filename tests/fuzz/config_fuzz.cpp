@@ -36,7 +36,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     check_faults(read.faults);
     if (read.faults.empty()) check_round_trip(read.config);
     for (const auto& field : FieldsOf<Config>::all()) {
-        if (!field.from_text) continue;
         const ConfigRead flag = read_config({.flags = {{field.key, text}}});
         check_faults(flag.faults);
     }

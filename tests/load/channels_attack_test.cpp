@@ -2,6 +2,7 @@
 #include "tests/support/memory_peak.hpp"
 #include "tests/support/test_server.hpp"
 
+#include <future>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
@@ -203,6 +204,56 @@ TEST_F(ChannelAttackWithRates, ByPresenceLosesItsChannel) {
     std::string all;
     while (all.find("phx_close") == std::string::npos) all += client.receive_text();
     EXPECT_THAT(all, HasSubstr("Client presence rate limit exceeded"));
+}
+
+struct ChannelAttackByBatches : ChannelAttack {
+    ChannelAttackByBatches() : ChannelAttack(options()) {
+        for (int i = 0; i < 40; ++i) {
+            members.emplace_back(server.port(), WsClient::supabase_v2);
+            EXPECT_THAT(members.back().call(join("realtime:t")), HasSubstr("\"ok\""));
+        }
+    }
+    void TearDown() override {
+        EXPECT_EQ(server->stats().slow_consumers, 0u);
+        for (WsClient& member : members) EXPECT_TRUE(is_served(member)) << "and has heard all, or nothing";
+        members.clear();
+        ChannelAttack::TearDown();
+    }
+    static server::Options options() {
+        server::Options options = open_options();
+        options.max_pending_bytes = mebibyte / 8;
+        return options;
+    }
+    static std::string batch(std::size_t count, const std::string& payload) {
+        std::string body = R"({"messages":[)";
+        for (std::size_t i = 0; i < count; ++i)
+            body += std::string(i > 0 ? "," : "") + R"({"topic":"t","event":"e","payload":)" + payload + '}';
+        return body + "]}";
+    }
+    int post(const std::string& body) {
+        return request(server.port(),
+                       "POST /api/broadcast HTTP/1.1\r\ncontent-type: application/json\r\ncontent-length: " +
+                           std::to_string(body.size()),
+                       body)
+            .status;
+    }
+    std::vector<WsClient> members;
+};
+
+TEST_F(ChannelAttackByBatches, OfTinyMessagesWithoutEndAreRefused) {
+    const std::string body = batch(190'000, "{}");
+    const MemoryPeak memory;
+    EXPECT_EQ(post(body), 429);
+    EXPECT_LT(memory.growth(), 64 * mebibyte); // the body, some times, but nothing for each message
+}
+
+/// Four times what may wait for a member.
+TEST_F(ChannelAttackByBatches, OfAThousandMessagesCloseNobodyWhoReads) {
+    const std::string payload = R"({"x":")" + std::string(500, 'x') + "\"}";
+    auto status = std::async(std::launch::async, [&] { return post(batch(1'000, payload)); });
+    for (int i = 0; i < 1'000; ++i)
+        for (WsClient& member : members) ASSERT_THAT(member.receive_text(), HasSubstr(payload));
+    EXPECT_EQ(status.get(), 202);
 }
 
 struct ChannelAttackOnHistory : ChannelAttack {

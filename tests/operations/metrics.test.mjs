@@ -28,6 +28,8 @@ function repeated(text) {
     return names.filter((name, i) => names.indexOf(name) !== i);
 }
 
+const limit_hits = (text, limit) =>
+    Number(new RegExp(`^phx_limit_hits_total\\{limit="${limit}"\\} (\\d+)$`, 'm').exec(text)?.[1]);
 const value = (text, name) => Number(new RegExp(`^${name} (\\d+)$`, 'm').exec(text)?.[1]);
 
 test('promtool finds nothing to say about the metrics of a busy server', async (t) => {
@@ -47,6 +49,8 @@ test('promtool finds nothing to say about the metrics of a busy server', async (
     assert.equal(value(text, 'phx_channels'), 1);
     assert.equal(value(text, 'phx_frames_received_total'), value(before, 'phx_frames_received_total') + 20);
     assert.equal(value(text, 'phx_frames_malformed_total'), 0);
+    assert.equal(limit_hits(text, 'limits.max_channels_per_connection'), 0);
+    assert.equal(limit_hits(text, 'endpoints.idle_timeout'), 0);
 });
 
 test('it would be said', async () => {

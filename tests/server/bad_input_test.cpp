@@ -205,6 +205,7 @@ TEST(ServerClose, DoesNotWaitForEverForTheClientsAnswer) {
     client.send(R"(["1","2","room:1","x",{}])");
     EXPECT_TRUE(client.receive().is_close(4000));
     EXPECT_TRUE(client.ends()); // we never answered
+    EXPECT_EQ(server->stats().hits(server::Limit::close_timeout), 1u);
 }
 
 TEST(ServerIdle, ClosesSilentClientsInTheDialectOfTheirEndpoint) {
@@ -258,6 +259,7 @@ TEST(ServerSlowConsumer, IsClosedWith1013WhileTheOthersGetEverything) {
         ASSERT_EQ(fast.receive_text().size(), payload.size() + 28);
     }
     EXPECT_EQ(server->stats().slow_consumers, 1u);
+    EXPECT_EQ(server->stats().hits(server::Limit::max_pending_bytes), 1u);
     EXPECT_EQ(server->stats().channels, 1u);
     ASSERT_EQ(server.errors().size(), 1u);
     EXPECT_EQ(server.errors()[0].code, Errc::buffer_full);
@@ -268,6 +270,23 @@ TEST(ServerSlowConsumer, IsClosedWith1013WhileTheOthersGetEverything) {
     EXPECT_GT(received, 0);
     EXPECT_LT(received, sent);
     EXPECT_TRUE(is_served(fast));
+}
+
+TEST(ServerSlowConsumer, IsNobodyWhoWasToldSomethingElseRightBefore) {
+    server::Options options;
+    options.max_pending_bytes = 100'000;
+    const std::string large = '"' + std::string(200'000, 'x') + '"'; // there is always room for one
+    server::Handlers handlers;
+    handlers.handle_in = [&](const server::Context&, std::string_view, server::PayloadView) {
+        return server::Actions().ok().push("news", large);
+    };
+    TestServer server(options, handlers);
+    WsClient client(server.port());
+    EXPECT_EQ(client.call(join_v2), joined_v2);
+    client.send(R"(["1","2","room:1","tell",{}])");
+    EXPECT_EQ(client.receive_text(), R"(["1","2","room:1","phx_reply",{"status":"ok","response":{}}])");
+    EXPECT_EQ(client.receive_text(), R"(["1",null,"room:1","news",)" + large + "]");
+    EXPECT_EQ(server->stats().slow_consumers, 0u);
 }
 
 TEST(ServerSlowConsumer, IsCutOffIfItTakesNothingOfABusyTopic) {
@@ -303,6 +322,7 @@ TEST(ServerSlowConsumer, IsCutOffIfItTakesNothingAtAll) {
     }
     EXPECT_EQ(server->stats().connections, 1u);
     EXPECT_EQ(server->stats().slow_consumers, 0u);
+    EXPECT_EQ(server->stats().hits(server::Limit::write_timeout), 1u);
 }
 
 } // namespace

@@ -113,6 +113,7 @@ TEST(ServerConnectionLimits, RefuseOneMoreUpgradeInTheMannerOfItsDialect) {
     EXPECT_EQ(supabase.status, 503);
     EXPECT_EQ(supabase.body, R"({"error":"too many connections"})");
     EXPECT_EQ(server->stats().refused_for_server, 2u);
+    EXPECT_EQ(server->stats().hits(server::Limit::max_connections), 2u);
     EXPECT_THAT(server.errors().at(0).message, HasSubstr("see Options::max_connections"));
     EXPECT_TRUE(is_served(*first));
     first.reset();
@@ -126,6 +127,7 @@ TEST(ServerConnectionLimits, RefuseAnAddressThatHasTooMany) {
     EXPECT_EQ(refused.status, 429);
     EXPECT_EQ(refused.body, R"({"error":"too many connections of your address"})");
     EXPECT_EQ(refused.header("retry-after"), "5");
+    EXPECT_EQ(server->stats().hits(server::Limit::max_connections_per_address), 1u);
     EXPECT_THAT(request(server.port(), "GET /metrics HTTP/1.1").body,
                 HasSubstr("\nphx_connections_refused_total{reason=\"server\"} 0\n"
                           "phx_connections_refused_total{reason=\"address\"} 1\n"));
@@ -151,6 +153,7 @@ TEST(ServerConnectionLimits, CloseUnheardWhoComesWhenManyWait) {
     TcpClient last(server.port());
     EXPECT_EQ(last.receive_to_end(), "");
     EXPECT_EQ(server->stats().refused_for_server, 1u);
+    EXPECT_EQ(server->stats().hits(server::Limit::max_connections), 1u);
     for (const TcpClient* const one : {&waiting.front(), &waiting.back()}) EXPECT_FALSE(one->is_readable());
     EXPECT_TRUE(is_served(client));
 }

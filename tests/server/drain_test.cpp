@@ -75,6 +75,20 @@ TEST_F(ServerDrain, IsEndedByAStop) {
     EXPECT_TRUE(server->drain()); // nobody is left
 }
 
+TEST(ServerDrainOfHttp, AnswersTheRequestThatIsUnderWay) {
+    TestServer server;
+    TcpClient tcp(server.port());
+    tcp.send("POST /api/send HTTP/1.1\r\nhost: a\r\nexpect: 100-continue\r\ncontent-length: 28\r\n\r\n");
+    EXPECT_EQ(tcp.receive(), "HTTP/1.1 100 Continue\r\n\r\n");
+    EXPECT_FALSE(server->drain(0ms, 20ms)); // not in time
+    auto drained = std::async(std::launch::async, [&] { return server->drain(0ms, 10s); });
+    tcp.send(R"({"route":"all","event":"hi"})");
+    const std::string answer = tcp.receive_to_end();
+    EXPECT_TRUE(answer.starts_with("HTTP/1.1 202 ")) << answer;
+    EXPECT_NE(answer.find("connection: close"), std::string::npos) << answer;
+    EXPECT_TRUE(drained.get());
+}
+
 TEST(ServerDrainInsideAHandler, IsAMistake) {
     server::Server* self = nullptr;
     server::Handlers handlers;

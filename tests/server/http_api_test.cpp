@@ -13,6 +13,8 @@ namespace {
 using nlohmann::json;
 using testing::HasSubstr;
 
+const std::string secret(32, 's');
+
 HttpResponse post(const TestServer& server, const std::string& path, const std::string& body,
                   const std::string& type = "application/json") {
     return request(server.port(),
@@ -183,7 +185,6 @@ TEST(ServerApi, AnswersOtherMethodsWith405) {
 
 TEST(ServerApi, AsksForATokenAndForTheServiceRole) {
     server::Options options;
-    const std::string secret(32, 's');
     options.tokens.emplace().keys.secrets = {secret};
     TestServer server(options);
     const auto token = [&](const char* role) {
@@ -217,7 +218,6 @@ TEST(ServerApi, AsksForATokenAndForTheServiceRole) {
 
 TEST(ServerApi, AsksThePoliciesWhoMayBroadcast) {
     server::Options options;
-    const std::string secret(32, 's');
     options.tokens.emplace().keys.secrets = {secret};
     const server::Requirement nothing, editor{.roles = {"editor"}};
     options.policies = {{.topic = "realtime:news", .join = nothing, .write = editor}};
@@ -235,6 +235,51 @@ TEST(ServerApi, AsksThePoliciesWhoMayBroadcast) {
     EXPECT_EQ(status("service_role", news), 202);
     EXPECT_EQ(status("editor", "/api/broadcast/other/events/e?private=true"), 403);
     EXPECT_EQ(status("anon", "/api/broadcast/other/events/e"), 202);
+}
+
+TEST(ServerApi, LeavesReservedTopicsToTheServiceRole) {
+    server::Options options = with_open_rooms();
+    const std::string key(32, 's');
+    options.tokens.emplace().keys.secrets = {key};
+    TestServer server(options);
+    const auto token = [&](const char* role) {
+        const std::string claims = json({{"role", role}, {"exp", 4102444800}}).dump();
+        return server::sign_token(claims, {"HS256", key}).value();
+    };
+    const auto status = [&](const char* role, const std::string& path, const std::string& body) {
+        const std::string head = "POST " + path + " HTTP/1.1\r\napikey: " + token(role) +
+                                 "\r\ncontent-type: application/json\r\ncontent-length: ";
+        return request(server.port(), head + std::to_string(body.size()), body).status;
+    };
+    for (const std::string name : {"$inbox", "$status"}) {
+        WsClient listener(server.port(), "/realtime/v1/websocket?vsn=2.0.0&apikey=" + token("anon"));
+        EXPECT_THAT(listener.call(R"(["1","1","realtime:)" + name + R"(","phx_join",{}])"),
+                    HasSubstr("\"ok\""));
+        const std::string one = "/api/broadcast/" + name + "/events/e";
+        const std::string batch = R"({"messages":[{"topic":")" + name + R"(","event":"e","payload":{}}]})";
+        EXPECT_EQ(status("anon", one, "{}"), 403) << name;
+        EXPECT_EQ(status("anon", "/api/broadcast", batch), 202) << "refused without a word, as Supabase";
+        EXPECT_TRUE(is_served(listener)) << "and has heard nothing of " << name;
+        EXPECT_EQ(status("service_role", one, "{}"), 202) << name;
+        EXPECT_THAT(listener.receive().payload, HasSubstr("realtime:" + name));
+        EXPECT_EQ(status("service_role", "/api/broadcast", batch), 202) << name;
+        EXPECT_THAT(listener.receive_text(), HasSubstr("realtime:" + name));
+    }
+}
+
+TEST(ServerStatusPage, HasAChannelThatNobodyWritesTo) {
+    server::Options options;
+    options.status_page = true;
+    TestServer server(options);
+    WsClient client(server.port());
+    EXPECT_THAT(client.call(R"(["1","1","realtime:$status","phx_join",{}])"), HasSubstr("\"ok\""));
+    client.send(R"(["1","2","realtime:$status","status",{"connections":7}])");
+    std::string reply;
+    while (reply.find("phx_reply") == std::string::npos) {
+        EXPECT_EQ(reply.find("\"connections\":7"), std::string::npos);
+        reply = client.receive_text();
+    }
+    EXPECT_THAT(reply, HasSubstr("read only"));
 }
 
 TEST(ServerStatusPage, ShowsWhatTheServerDoesToTheServiceRole) {
@@ -260,6 +305,21 @@ TEST(ServerStatusPage, ShowsWhatTheServerDoesToTheServiceRole) {
     WsClient outsider(other.port());
     EXPECT_THAT(outsider.call(R"(["1","1","realtime:$status","phx_join",{}])"), HasSubstr("unauthorized"));
     EXPECT_EQ(get(TestServer(), "/").status, 404);
+}
+
+TEST(ServerStatusPage, IsForTheServiceRoleFromTheFirstTokensOn) {
+    server::Options options;
+    options.status_page = true;
+    TestServer server(options);
+    ASSERT_TRUE(server->set_tokens(server::TokenOptions{.keys = {.secrets = {secret}}}));
+    const auto join = [&](const char* role) {
+        const std::string claims = json({{"role", role}, {"exp", 4102444800}}).dump();
+        const std::string token = server::sign_token(claims, {"HS256", secret}).value();
+        WsClient client(server.port(), "/socket/websocket?vsn=2.0.0&token=" + token);
+        return client.call(R"(["1","1","realtime:$status","phx_join",{}])");
+    };
+    EXPECT_THAT(join("authenticated"), HasSubstr("unauthorized"));
+    EXPECT_THAT(join("service_role"), HasSubstr("\"ok\""));
 }
 
 TEST(ServerApi, IsClosedWhereOnlyTheUserJudges) {
@@ -319,6 +379,15 @@ TEST(ServerBodies, ThatAreTooLargeOrBrokenEndTheConnection) {
     EXPECT_TRUE(is_served(bystander));
 }
 
+TEST(ServerBodies, ThatNobodyReadsAreNotKept) {
+    TestServer server;
+    for (const char* const path : {"/metrics", "/ready", "/api/topics", "/socket/longpoll?vsn=2.0.0"}) {
+        const std::string head = std::string("GET ") + path + " HTTP/1.1\r\n";
+        EXPECT_EQ(request(server.port(), head + "content-length: 8000000").status, 413) << path;
+        EXPECT_EQ(request(server.port(), head + "content-length: 2", "{}").status, 200) << path;
+    }
+}
+
 TEST(ServerBodies, ThatDoNotArriveAreGivenUp) {
     server::Options options;
     options.timeouts.request = std::chrono::milliseconds(100);
@@ -328,7 +397,49 @@ TEST(ServerBodies, ThatDoNotArriveAreGivenUp) {
     EXPECT_TRUE(tcp.receive_to_end().starts_with("HTTP/1.1 408 "));
 }
 
+TEST(ServerQueries, WithTooManyParametersAreRefused) {
+    TestServer server;
+    const auto status = [&](int count) {
+        std::string query = "vsn=2.0.0";
+        for (int i = 1; i < count; ++i) query += "&p" + std::to_string(i) + "=1";
+        return request(server.port(), upgrade_head("/socket/websocket?" + query)).status;
+    };
+    EXPECT_EQ(status(100), 101);
+    EXPECT_EQ(status(101), 400);
+}
+
 // ---- pages of browsers
+
+TEST(ServerOrigins, ANameThatWasPointedAtTheServerMakesNoPageItsOwn) { // DNS rebinding
+    const auto status = [](const TestServer& server, const std::string& start,
+                           const std::string& origin = {}) {
+        TcpClient tcp(server.port());
+        tcp.send(start + " HTTP/1.1\r\nhost: evil.example:4000\r\n" + origin + "\r\n");
+        std::string rest;
+        return read_response(tcp, rest).status;
+    };
+    const std::string own = "origin: http://evil.example:4000\r\n";
+    const std::string upgrade = "upgrade: websocket\r\nconnection: upgrade\r\nsec-websocket-version: 13\r\n"
+                                "sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+    TestServer open; // which asks nobody who he is
+    EXPECT_EQ(status(open, "GET /socket/websocket?vsn=2.0.0", own + upgrade), 403);
+    EXPECT_EQ(status(open, "GET /socket/longpoll?vsn=2.0.0"), 403);
+    EXPECT_EQ(status(open, "POST /api/disconnect", own), 403);
+    EXPECT_EQ(status(open, "GET /api/connections"), 403); // browsers name no origin then
+    EXPECT_EQ(status(open, "GET /metrics"), 200);
+    EXPECT_EQ(status(open, "GET /ready"), 200);
+    EXPECT_THAT(request(open.port(), "GET /api/topics HTTP/1.1\r\norigin: http://evil.example").body,
+                HasSubstr("origin not allowed"));
+    server::Options options;
+    options.allowed_origins = {"http://evil.example:4000"};
+    TestServer listed(options);
+    EXPECT_EQ(status(listed, "GET /socket/websocket?vsn=2.0.0", own + upgrade), 101);
+    EXPECT_EQ(status(listed, "GET /api/connections"), 200);
+    server::Options with_tokens;
+    with_tokens.tokens = server::TokenOptions{.keys = {.secrets = {secret}}};
+    TestServer asking(with_tokens);
+    EXPECT_EQ(status(asking, "GET /api/connections"), 401); // as anybody
+}
 
 TEST(ServerOrigins, DecideWhoseScriptsMayConnectAndCall) {
     server::Options options;

@@ -1,5 +1,6 @@
 #include "tests/support/test_server.hpp"
 
+#include <future>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -80,6 +81,28 @@ TEST(ServerChanges, ReachTheSubscribersOfAllThreads) {
     EXPECT_EQ(post(server, insert).status, 202);
     for (Subscriber* const member : {&first, &second, &third})
         EXPECT_EQ(member->next()[4]["data"]["record"]["id"], 1);
+}
+
+TEST(ServerChanges, OfOneRequestCloseNobodyWhoReadsThem) {
+    for (const std::size_t threads : {1u, 2u}) {
+        server::Options options;
+        options.threads = threads;
+        options.max_pending_bytes = 50'000; // of a quarter of a megabyte
+        TestServer server(options);
+        Subscriber first(server), second(server);
+        std::string changes;
+        for (int i = 1; i <= 1'000; ++i) {
+            changes += changes.empty() ? "" : ",";
+            changes += R"({"type":"INSERT","table":"todos","record":{"id":)" + std::to_string(i) + "}}";
+        }
+        auto status = std::async(std::launch::async,
+                                 [&] { return post(server, R"({"changes":[)" + changes + "]}").status; });
+        for (int i = 1; i <= 1'000; ++i)
+            for (Subscriber* const member : {&first, &second})
+                ASSERT_EQ(member->next()[4]["data"]["record"]["id"], i);
+        EXPECT_EQ(status.get(), 202);
+        EXPECT_EQ(server->stats().slow_consumers, 0u);
+    }
 }
 
 TEST(ServerChanges, OfHostileBodiesGetAReasonAndNothingElse) {

@@ -48,6 +48,27 @@ TEST(ServerApiLimits, RefuseAPayloadThatIsTooLargeAsSupabase) {
     EXPECT_EQ(post(server, "/api/broadcast/t/events/e", fits).status, 202);
 }
 
+TEST(ServerApiLimits, RefuseABatchOfMoreThanAThousandMessagesAsSupabaseRefusesTooMany) {
+    TestServer server;
+    WsClient listener = member(server);
+    const auto batch = [](int count) {
+        std::string messages;
+        for (int i = 0; i < count; ++i) {
+            messages += messages.empty() ? "" : ",";
+            messages += R"({"topic":"t","event":"e","payload":{"n":)" + std::to_string(i) + "}}";
+        }
+        return R"({"messages":[)" + messages + "]}";
+    };
+    const HttpResponse refused = post(server, "/api/broadcast", batch(1'001));
+    EXPECT_EQ(refused.status, 429);
+    EXPECT_EQ(refused.body, R"({"message":"Too many messages to broadcast, please reduce the batch size"})");
+    EXPECT_EQ(refused.header("retry-after"), "");
+    EXPECT_TRUE(is_served(listener)) << "and has heard nothing";
+    EXPECT_EQ(post(server, "/api/broadcast", batch(1'000)).status, 202);
+    for (int i = 0; i < 1'000; ++i) // in their order
+        ASSERT_THAT(listener.receive_text(), HasSubstr("\"payload\":{\"n\":" + std::to_string(i) + "}"));
+}
+
 /// Posts what its rate admits once in a second, until it is refused.
 HttpResponse post_until_refused(const TestServer& server, const std::string& path, const std::string& body,
                                 std::size_t& accepted) {

@@ -104,6 +104,7 @@ TEST(ServerHttp, GivesUpOnSlowAndSilentClients) {
     EXPECT_EQ(silent.receive_to_end(), "");
     EXPECT_TRUE(slow.receive_to_end().starts_with("HTTP/1.1 408 "));
     EXPECT_TRUE(kept.receive_to_end().starts_with("HTTP/1.1 200 "));
+    EXPECT_EQ(server->stats().hits(server::Limit::request_timeout), 2u) << "not of the one that was answered";
 }
 
 TEST(ServerUpgrade, NeedsTheHandshakeOfRfc6455) {

@@ -1,9 +1,11 @@
 #include "tests/support/test_server.hpp"
 
 #include <gtest/gtest.h>
+#include <mutex>
 #include <stdexcept>
 #include <string>
 #include <thread>
+#include <vector>
 
 namespace phx::test {
 namespace {
@@ -100,6 +102,54 @@ TEST(ServerLifecycle, ListensOnIpv6Loopback) {
     const auto port = server.start();
     if (!port) GTEST_SKIP() << port.error().message;
     EXPECT_GT(*port, 0);
+}
+
+TEST(ServerLifecycle, TellsOfEachConnectionThatOpensAndEnds) {
+    std::mutex mutex;
+    std::vector<std::string> told;
+    server::Options options;
+    options.on_connection = [&](const server::Connection& connection, server::ConnectionChange change) {
+        const std::lock_guard lock(mutex);
+        const bool is_open = change == server::ConnectionChange::opened;
+        told.push_back((is_open ? "opened " : "ended ") + connection.peer + ' ' + connection.id);
+        throw std::runtime_error("on purpose");
+    };
+    TestServer server(options);
+    WsClient client(server.port());
+    EXPECT_TRUE(is_served(client));
+    const auto connections = server->connections();
+    ASSERT_EQ(connections.size(), 1u);
+    const std::string who = "127.0.0.1 " + connections.front()->id;
+    EXPECT_EQ(request(server.port(), "GET /health HTTP/1.1").status, 200); // no connection in this sense
+    client.close(1000);
+    EXPECT_TRUE(client.receive().is_close(1000));
+    EXPECT_TRUE(client.ends());
+    server->stop();
+    EXPECT_EQ(told, (std::vector<std::string>{"opened " + who, "ended " + who}));
+}
+
+TEST(ServerOptionsCheck, SaysWithoutListeningWhatWouldBeRefused) {
+    server::Options options;
+    EXPECT_TRUE(server::check(options));
+    options.policies = {{.topic = "realtime:x{sub}"}};
+    const auto pattern = server::check(options);
+    ASSERT_FALSE(pattern);
+    EXPECT_EQ(pattern.error().code, Errc::invalid_argument);
+    EXPECT_NE(pattern.error().message.find("realtime:x{sub}"), std::string::npos);
+    EXPECT_THROW(server::Server{options}, std::invalid_argument);
+    options.policies.clear();
+    for (const char* host : {"0.0.0.0", "::"}) {
+        options.host = host;
+        const auto open = server::check(options);
+        ASSERT_FALSE(open) << host;
+        EXPECT_EQ(open.error().code, Errc::invalid_argument);
+        EXPECT_EQ(open.error().message, server::Server(options).start().error().message);
+    }
+    options.authorize = [](const server::ConnectRequest&) { return server::ConnectAnswer{}; };
+    EXPECT_TRUE(server::check(options));
+    options.service_role.clear(); // nobody would have to be asked for it
+    EXPECT_EQ(server::check(options).error().code, Errc::invalid_argument);
+    EXPECT_EQ(server::Server(options).start().error().message, server::check(options).error().message);
 }
 
 TEST(ServerLifecycle, RefusesChannelsThatCannotWork) {

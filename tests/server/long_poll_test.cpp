@@ -69,6 +69,7 @@ TEST(ServerLongPoll, AnswersAnEmptyPollAfterTheWindowAndForgetsWhoStaysAway) {
     const std::string token = client.token();
     // Gone when nobody polls for the window: seen by who counts.
     while (server->stats().connections > 0) std::this_thread::yield();
+    EXPECT_EQ(server->stats().hits(server::Limit::poll_timeout), 1u);
     const json gone = client.poll();
     EXPECT_EQ(gone["status"], 410);
     EXPECT_NE(gone["token"], token);
@@ -115,6 +116,89 @@ TEST(ServerLongPoll, EndsTheSessionOfWhoPostsNonsense) {
     EXPECT_EQ(server->stats().connections, 0u);
 }
 
+/// Requests of its own on one connection, one behind the other.
+struct Pipelined {
+    explicit Pipelined(std::uint16_t port) : tcp(port) {}
+    static std::string poll(const std::string& token) {
+        return "GET /socket/longpoll?vsn=2.0.0 HTTP/1.1\r\nhost: a\r\nx-phoenix-longpoll-token: " + token +
+               "\r\n\r\n";
+    }
+    static std::string post(const std::string& token, const std::string& body) {
+        return "POST /socket/longpoll?vsn=2.0.0 HTTP/1.1\r\nhost: a\r\nx-phoenix-longpoll-token: " + token +
+               "\r\ncontent-type: application/x-ndjson\r\ncontent-length: " + std::to_string(body.size()) +
+               "\r\n\r\n" + body;
+    }
+    json answer() { return json::parse(read_response(tcp, rest).body); }
+    TcpClient tcp;
+    std::string rest;
+};
+
+TEST(ServerLongPoll, APostBehindAPollIsTakenWhenThatIsAnswered) {
+    server::Options options;
+    options.timeouts.poll = 50ms;
+    TestServer server(options);
+    Poller session(server.port());
+    session.join("room:1");
+    Pipelined client(server.port());
+    client.tcp.send(Pipelined::poll(session.token()) + Pipelined::post(session.token(), "nonsense!"));
+    EXPECT_EQ(client.answer()["status"], 204);
+    EXPECT_EQ(client.answer()["status"], 408); // it ended the session that the poll was of
+    WsClient bystander(server.port());
+    EXPECT_TRUE(is_served(bystander));
+}
+
+TEST(ServerLongPoll, APollBehindAPollIsAnsweredToo) {
+    server::Options options;
+    options.timeouts.poll = 50ms;
+    TestServer server(options);
+    Poller session(server.port());
+    session.join("room:1");
+    Pipelined client(server.port());
+    client.tcp.send(Pipelined::poll(session.token()) + Pipelined::poll(session.token()));
+    EXPECT_EQ(client.answer()["status"], 204);
+    EXPECT_EQ(client.answer()["status"], 204);
+}
+
+TEST(ServerLongPoll, APostBehindAPollDisturbsNoBroadcastThatIsUnderWay) {
+    server::Options options;
+    options.max_pending_bytes = 3000;
+    TestServer server(options);
+    Poller slow(server.port()), other(server.port()), speaker(server.port());
+    slow.join("room:secret");
+    WsClient secret(server.port()), outside(server.port());
+    secret.call(R"(["1","1","room:secret","phx_join",{}])");
+    outside.call(R"(["1","1","room:other","phx_join",{}])");
+    speaker.join("room:secret");
+    other.join("room:other");
+    Pipelined client(server.port());
+    client.tcp.send(Pipelined::poll(slow.token()) +
+                    Pipelined::post(other.token(), R"(["1","2","room:other","broadcast",{"hello":1}])"));
+    EXPECT_EQ(request(server.port(), "GET /health HTTP/1.1").status, 200); // it has been read
+    // Too much for who polls, in one turn; WebSockets are written to meanwhile.
+    const std::string text = json(std::string(2000, 'x')).dump();
+    speaker.post(R"(["1","2","room:secret","broadcast",)" + text + "]\n" +
+                     R"(["1","3","room:secret","broadcast",)" + text + "]\n",
+                 "application/x-ndjson");
+    for (int i = 0; i < 2; ++i) EXPECT_EQ(json::parse(secret.receive_text())[2], "room:secret");
+    EXPECT_EQ(outside.receive_text(), R"([null,null,"room:other","news",{"hello":1}])");
+    EXPECT_TRUE(is_served(secret));
+    EXPECT_TRUE(is_served(outside));               // and got nothing else
+    EXPECT_EQ(server->stats().slow_consumers, 2u); // the speaker polls, too
+}
+
+TEST(ServerLongPoll, HoldsMessagesToTheLimitOfTheEndpoint) {
+    server::Options options;
+    for (server::Endpoint& endpoint : options.endpoints) endpoint.max_message_bytes = 100;
+    TestServer server(options);
+    Poller client(server.port());
+    client.join("room:1");
+    const std::string message = R"(["1","2","room:1","a",")" + std::string(100, 'x') + "\"]";
+    EXPECT_EQ(client.post(message), json::parse(R"({"status":408})"));
+    EXPECT_EQ(client.post("[]"), json::parse(R"({"status":410})"));
+    ASSERT_FALSE(server.errors().empty());
+    EXPECT_THAT(server.errors().back().message, testing::HasSubstr("max_message_bytes"));
+}
+
 TEST(ServerLongPoll, EndsTheSessionOfWhoDoesNotPollForWhatIsSaid) {
     server::Options options;
     options.max_pending_bytes = 1000;
@@ -126,6 +210,7 @@ TEST(ServerLongPoll, EndsTheSessionOfWhoDoesNotPollForWhatIsSaid) {
     while (server->stats().connections > 0) std::this_thread::yield();
     EXPECT_EQ(client.poll()["status"], 410);
     EXPECT_EQ(server->stats().slow_consumers, 1u);
+    EXPECT_EQ(server->stats().hits(server::Limit::max_pending_bytes), 1u);
 }
 
 TEST(ServerLongPoll, ServesOurOwnClient) {

@@ -21,6 +21,16 @@ TEST(Origin, OfTheServersOwnAddressIsAllowed) {
     EXPECT_FALSE(allows("http://[::2]:4000", {}, "[::1]:4000"));
 }
 
+TEST(Origin, AHostThatNobodyFarAwayCanNameIsLocal) {
+    for (const char* host : {"localhost", "LOCALHOST:4000", "127.0.0.1", "127.0.0.1:4000", "192.168.1.7:80",
+                             "[::1]", "[::1]:4000", "phx", "phx:4000", "app.localhost:4000", "App.LocalHost"})
+        EXPECT_TRUE(is_local_host(host)) << host;
+    for (const char* host : {"", ":4000", "evil.example", "evil.example:4000", "127.0.0.1.evil.example",
+                             "localhost.evil.example", "evillocalhost.com", ".localhost", "1.2.3",
+                             "1.2.3.4.5", "localhost.", "user@localhost", "[::1"})
+        EXPECT_FALSE(is_local_host(host)) << host;
+}
+
 TEST(Origin, OfAnotherSiteIsRefused) {
     for (const char* origin :
          {"https://evil.example", "https://chat.example.com.evil.example", "https://evilchat.example.com",

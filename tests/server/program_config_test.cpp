@@ -35,6 +35,15 @@ protected:
 };
 INSTANTIATE_TEST_SUITE_P(AllCombinations, ConfigPrecedence, testing::Range(0, 8));
 
+/// As it is written: with what is missing.
+ConfigJson whole(const Field<Config>& field, const ConfigJson& value) {
+    Config config;
+    Faults faults;
+    field.read(config, ConfigJson::parse(value.dump()), field.key, faults); // numbers as a file has them
+    EXPECT_THAT(faults.lines(), ElementsAre());
+    return field.write(config);
+}
+
 /// A value of a setting for each place, other than its default and each other.
 std::vector<ConfigJson> three_values(const Field<Config>& field) {
     const ConfigJson value = field.write(Config{});
@@ -45,6 +54,17 @@ std::vector<ConfigJson> three_values(const Field<Config>& field) {
     if (type == "TEXT,...") return {{"a"}, {"b", "c"}, {"d"}};
     if (type == "TEXT") return {"a", "b", "c"};
     if (value.is_boolean()) return {!value.get<bool>(), value, !value.get<bool>()};
+    if (type == "JSON") {
+        const std::map<std::string, std::string> names = {
+            {"endpoints", "path"}, {"policies", "topic"}, {"history", "pattern"}};
+        std::vector<ConfigJson> lists;
+        for (const char* const text : {"/a", "/b", "/c"}) {
+            ConfigJson element = ConfigJson::object();
+            element[names.at(field.key)] = text;
+            lists.push_back(ConfigJson::array({element}));
+        }
+        return lists;
+    }
     std::vector<ConfigJson> choices;
     for (std::size_t begin = 0; begin <= type.size();) { // "text|json"
         const std::size_t end = std::min(type.find('|', begin), type.size());
@@ -57,7 +77,7 @@ std::vector<ConfigJson> three_values(const Field<Config>& field) {
 
 std::string as_text(const ConfigJson& value) {
     if (value.is_string()) return value.get<std::string>();
-    if (!value.is_array()) return value.dump();
+    if (!value.is_array() || value.at(0).is_object()) return value.dump();
     std::string text;
     for (const auto& element : value) text += (text.empty() ? "" : ",") + element.get<std::string>();
     return text;
@@ -65,7 +85,6 @@ std::string as_text(const ConfigJson& value) {
 
 TEST_P(ConfigPrecedence, IsFlagThenEnvironmentThenFileThenDefaultForEverySetting) {
     for (const auto& field : FieldsOf<Config>::all()) {
-        if (!field.from_text) continue;
         const std::vector<ConfigJson> values = three_values(field);
         ConfigSources sources;
         ConfigJson expected = field.write(Config{});
@@ -84,7 +103,7 @@ TEST_P(ConfigPrecedence, IsFlagThenEnvironmentThenFileThenDefaultForEverySetting
         if (places().flag) sources.flags.emplace_back(field.key, as_text(expected = values[2]));
         const ConfigRead read = read_config(sources);
         EXPECT_THAT(read.faults.lines(), ElementsAre()) << field.key;
-        EXPECT_EQ(field.write(read.config), expected) << field.key;
+        EXPECT_EQ(field.write(read.config), whole(field, expected)) << field.key;
     }
 }
 
@@ -221,6 +240,58 @@ TEST(ConfigFaults, SayWhereAFlagOrAVariableIsWrong) {
     EXPECT_THAT(read_config(sources).faults.lines(),
                 ElementsAre(HasSubstr("PHX_SERVER_LIMITS_MAX_PENDING_BYTES: expected a whole number"),
                             HasSubstr("--timeouts-write: expected a duration")));
+}
+
+TEST(ConfigFaults, SayWhereListsInJsonAreWrong) {
+    ConfigSources sources;
+    sources.flags = {{"history", R"([{"patern":"realtime:*"}])"}, {"endpoints", R"({"path":"/a"})"}};
+    sources.variable = [](const char* name) {
+        return name == std::string("PHX_SERVER_POLICIES") ? "[{]" : nullptr;
+    };
+    EXPECT_THAT(read_config(sources).faults.lines(),
+                ElementsAre("PHX_SERVER_POLICIES: no JSON (RFC 8259) at line 1, column 3",
+                            "--history[0].patern: unknown key; did you mean --history[0].pattern?",
+                            "--endpoints: expected a list of objects, not an object"));
+}
+
+std::vector<std::string> faults_of_variable(const std::string& name, const char* value) {
+    ConfigSources sources;
+    sources.variable_names = {name};
+    sources.variable = [&](const char* asked) { return asked == name ? value : nullptr; };
+    return read_config(sources).faults.lines();
+}
+
+TEST(ConfigFaults, NameVariablesThatAreNoSettingsAndWhatWasMeant) {
+    const std::map<std::string, std::string> wrong = {
+        {"PHX_SERVER_LIMITS_MAX_CHANELS_PER_CONNECTION",
+         "; did you mean PHX_SERVER_LIMITS_MAX_CHANNELS_PER_CONNECTION?"},
+        {"PHX_SERVER_MAX_PENDING_BYTES", "; did you mean PHX_SERVER_LIMITS_MAX_PENDING_BYTES?"},
+        {"PHX_SERVER_TLS_CERT", "; did you mean PHX_SERVER_TLS_CERT_FILE?"},
+        {"PHX_SERVER_JWT_SECERT", "; did you mean PHX_SERVER_JWT_SECRET?"},
+        {"PHX_SERVER_CONFIGS", "; did you mean PHX_SERVER_CONFIG?"},
+        {"PHX_SERVER_SOMETHING_ELSE", "; phx-server --help lists the settings"},
+        {"PHX_SERVER_PORT", "; phx-server --help lists the settings"},
+        {"PHX_SERVER_", "; phx-server --help lists the settings"},
+    };
+    for (const auto& [name, rest] : wrong)
+        EXPECT_THAT(faults_of_variable(name, "4000"), ElementsAre(name + ": unknown variable" + rest));
+}
+
+TEST(ConfigFaults, AreNotVariablesThatMayBeThere) {
+    const std::map<std::string, const char*> right = {
+        {"PHX_SERVER_CONFIG", "x"},
+        {"PHX_SERVER_JWT_SECRET", "x"},
+        {"PHX_SERVER_JWKS", "x"},
+        {"PHX_SERVER_THREADS", "2"},
+        // of Kubernetes, for a service of this name
+        {"PHX_SERVER_SERVICE_HOST", "10.0.0.1"},
+        {"PHX_SERVER_SERVICE_PORT", "4000"},
+        {"PHX_SERVER_SERVICE_PORT_HTTP", "4000"},
+        {"PHX_SERVER_PORT", "tcp://10.0.0.1:4000"},
+        {"PHX_SERVER_PORT_4000_TCP_ADDR", "10.0.0.1"},
+    };
+    for (const auto& [name, value] : right)
+        EXPECT_THAT(faults_of_variable(name, value), ElementsAre()) << name;
 }
 
 TEST(ConfigFaults, AreAllToldButNotWithoutEnd) {

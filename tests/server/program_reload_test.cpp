@@ -85,6 +85,8 @@ TEST_F(ServerProgramReload, ChangesNothingWhenAnythingIsBad) {
     EXPECT_EQ(message_after_reload(), "limts: unknown key; did you mean limits?");
     write(files.ipv6_cert(), R"(,"allowed_origins":["nowhere"])");
     EXPECT_THAT(message_after_reload(), HasSubstr("nowhere"));
+    write(files.ipv6_cert(), R"(,"policies":[{"topic":"realtime:x{sub}"}])");
+    EXPECT_THAT(message_after_reload(), HasSubstr("x{sub}"));
     write(files.ca(), R"(,"allowed_origins":["https://app.example"])"); // not the certificate of the key
     EXPECT_THAT(message_after_reload(), HasSubstr(files.server_key()));
     file.write("{");
@@ -97,6 +99,40 @@ TEST_F(ServerProgramReload, ChangesNothingWhenAnythingIsBad) {
 
 int status_of_page(std::uint16_t port) {
     return request(port, "GET /health HTTP/1.1\r\norigin: https://app.example").status;
+}
+
+constexpr const char* join_private = R"(["1","1","realtime:room","phx_join",{"config":{"private":true}}])";
+
+TEST(ServerProgramPolicies, ChangeWithAReloadForWhoIsConnected) {
+    const std::string secret = "a secret with as many bytes as a hash has";
+    const std::string token =
+        server::sign_token(R"({"role":"authenticated","exp":4102444800})", {.key = secret}).value();
+    TemporaryFile file(R"({"policies":[{"topic":"realtime:room","join":{}}]})");
+    Process program(server_command({"--listen", "127.0.0.1:0", "--config", file.path(), "-v"}),
+                    {{"PHX_SERVER_JWT_SECRET", secret}});
+    const std::uint16_t port = ready_port(program);
+    WsClient client(port, "/socket/websocket?vsn=2.0.0&token=" + token);
+    EXPECT_THAT(client.call(join_private), HasSubstr("\"ok\""));
+    file.write(R"({"policies":[],"rates":{"messages_per_topic":7}})");
+    program.signal(SIGHUP);
+    EXPECT_THAT(program.err_line_with("changed=").value_or(""),
+                HasSubstr("policies,rates.messages_per_topic"));
+    std::string heard;
+    while (heard.find("phx_close") == std::string::npos) heard = heard + client.receive_text() + '\n';
+    EXPECT_THAT(heard, HasSubstr("You do not have permissions to read from this Channel topic: room"));
+}
+
+TEST(ServerProgramPolicies, OfAServerThatAsksNobodyStayOpenOverAReload) {
+    TemporaryFile file("{}");
+    Process program(insecure({"--config", file.path(), "-v"}));
+    const std::uint16_t port = ready_port(program);
+    WsClient client(port);
+    EXPECT_THAT(client.call(join_private), HasSubstr("\"ok\""));
+    file.write(R"({"allowed_origins":["https://app.example"]})");
+    program.signal(SIGHUP);
+    EXPECT_TRUE(program.err_line_with("reloaded"));
+    WsClient other(port);
+    EXPECT_THAT(other.call(join_private), HasSubstr("\"ok\""));
 }
 
 TEST(ServerProgramOrigins, ChangeWithAReload) {
@@ -214,7 +250,55 @@ TEST(ServerProgramLog, HasOnlyWhatTheLevelAsksFor) {
     client.send("no frame");
     EXPECT_TRUE(is_served(client));
     program.signal(SIGTERM);
-    EXPECT_EQ(program.finish().err, "");
+    const std::string log = program.finish().err;
+    EXPECT_TRUE(is_one_line(log)) << log;
+    EXPECT_THAT(log, HasSubstr("INSECURE")); // whatever the level
+}
+
+TEST(ServerProgramLog, TellsOfConnectionsAndTheirFaultsWithIdAndPeer) {
+    Process program(insecure({"--log-format", "json", "-v"}));
+    const std::uint16_t port = ready_port(program);
+    {
+        WsClient client(port, WsClient::supabase_v2);
+        client.send("no frame");
+        EXPECT_TRUE(is_served(client));
+    }
+    EXPECT_TRUE(program.err_line_with(R"("state":"ended")"));
+    program.signal(SIGTERM);
+    std::vector<json> about; // connections
+    for (const json& line : lines_of(program.finish().err))
+        if (line.contains("connection")) about.push_back(line);
+    ASSERT_EQ(about.size(), 3u);
+    EXPECT_EQ(about[0]["event"], "connection");
+    EXPECT_EQ(about[0]["level"], "info");
+    EXPECT_EQ(about[0]["state"], "opened");
+    EXPECT_EQ(about[1]["event"], "client_error");
+    EXPECT_EQ(about[1]["level"], "debug");
+    EXPECT_EQ(about[2]["event"], "connection");
+    EXPECT_EQ(about[2]["state"], "ended");
+    for (const json& line : about) {
+        EXPECT_EQ(line["connection"], about[0]["connection"]);
+        EXPECT_EQ(line["peer"], "127.0.0.1");
+    }
+}
+
+TEST(ServerProgramLog, BoundsTheLinesOfConnections) {
+    Process program(insecure({"--log-format", "json"}));
+    const std::uint16_t port = ready_port(program);
+    constexpr int connections = 100; // in far less than ten seconds
+    for (int i = 0; i < connections; ++i) {
+        WsClient client(port);
+        EXPECT_TRUE(is_served(client));
+    }
+    program.signal(SIGTERM);
+    std::size_t told = 0, suppressed = 0;
+    for (const json& line : lines_of(program.finish().err)) {
+        if (line["event"] == "connection") ++told;
+        if (line["event"] == "suppressed" && line["of"] == "connection")
+            suppressed += std::stoul(line["lines"].get<std::string>());
+    }
+    EXPECT_EQ(told + suppressed, 2u * connections);
+    EXPECT_GT(suppressed, 0u);
 }
 
 TEST(ServerProgramLog, TellsOfClientsFaultsAndHowManyMoreThereWere) {

@@ -77,6 +77,7 @@ TEST(ServerProgramConfig, FindsFaultsThatOnlyFilesShow) {
         {{"--config", file.path()}, "no JSON"},
         {{"--tls-cert-file", file.path()}, file.path()},
         {{"--allowed-origins", "somewhere"}, "allowed_origins"},
+        {{"--policies", R"([{"topic":"realtime:x{sub}"}])"}, "realtime:x{sub}"},
     };
     for (const auto& [arguments, text] : faults) {
         for (const char* command : {"check-config", "--insecure-no-auth"}) {
@@ -87,6 +88,53 @@ TEST(ServerProgramConfig, FindsFaultsThatOnlyFilesShow) {
             EXPECT_THAT(ended.err, HasSubstr(text));
             EXPECT_TRUE(is_one_line(ended.err)) << ended.err;
         }
+    }
+}
+
+TEST(ServerProgramConfig, RefusesToListenOnTheNetworkWhileEverybodyIsLetIn) {
+    for (const char* place : {"0.0.0.0:0", "[::]:0"}) {
+        const auto checked = run_server({"check-config", "--insecure-no-auth", "--listen", place});
+        const auto served = run_server({"--insecure-no-auth", "--listen", place});
+        for (const auto* const ended : {&checked, &served}) {
+            EXPECT_EQ(ended->exit_code, 2) << place;
+            EXPECT_EQ(ended->out, "") << place;
+            EXPECT_THAT(ended->err, HasSubstr("listen on a loopback address"));
+            EXPECT_TRUE(is_one_line(ended->err)) << ended->err;
+        }
+    }
+    const auto without_key = run_server({"check-config", "--listen", "0.0.0.0:0"});
+    EXPECT_EQ(without_key.exit_code, 0) << without_key.err;
+    EXPECT_THAT(without_key.err, HasSubstr("not enough to start"));
+    const auto with_key =
+        run_server({"check-config", "--listen", "0.0.0.0:0"},
+                   {{"PHX_SERVER_JWT_SECRET", "a secret with as many bytes as a hash has"}});
+    EXPECT_EQ(with_key.exit_code, 0);
+    EXPECT_EQ(with_key.err, "");
+}
+
+TEST(ServerProgramConfig, TakesListsAsJson) {
+    const auto checked =
+        run_server({"check-config", "--endpoints", R"([{"path":"/ws"}])", "--insecure-no-auth",
+                    R"(--history=[{"pattern":"realtime:*","max_messages":5}])"},
+                   {{"PHX_SERVER_POLICIES", R"([{"topic":"realtime:user:{sub}","join":{}}])"},
+                    {"PHX_SERVER_ENDPOINTS", R"([{"path":"/other"}])"}});
+    EXPECT_EQ(checked.exit_code, 0) << checked.err;
+    const json config = parsed(checked.out);
+    ASSERT_EQ(config["endpoints"].size(), 1u);
+    EXPECT_EQ(config["endpoints"][0]["path"], "/ws");
+    ASSERT_EQ(config["policies"].size(), 1u);
+    EXPECT_EQ(config["policies"][0]["topic"], "realtime:user:{sub}");
+    ASSERT_EQ(config["history"].size(), 1u);
+    EXPECT_EQ(config["history"][0]["max_messages"], 5);
+}
+
+TEST(ServerProgramConfig, EndsWithAVariableThatIsNoSetting) {
+    for (const char* command : {"check-config", "--insecure-no-auth"}) {
+        const auto ended = run_server({command}, {{"PHX_SERVER_LOG_LEVL", "debug"}, {"PHX_CLIENT", "x"}});
+        EXPECT_EQ(ended.exit_code, 2);
+        EXPECT_EQ(ended.out, "");
+        EXPECT_EQ(ended.err, "phx-server: PHX_SERVER_LOG_LEVL: unknown variable; did you mean "
+                             "PHX_SERVER_LOG_LEVEL?\n");
     }
 }
 

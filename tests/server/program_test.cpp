@@ -123,12 +123,10 @@ TEST(ServerProgram, SaysInOneLineWhyItCannotListen) {
     EXPECT_EQ(in_use.out, "");
     EXPECT_TRUE(is_one_line(in_use.err)) << in_use.err;
     EXPECT_NE(in_use.err.find("Address already in use"), std::string::npos);
-    for (const char* place : {"0.0.0.0:0", "[::]:0", "nosuchhost.invalid:0"}) {
-        const auto ended = run_server({"--insecure-no-auth", "--listen", place});
-        EXPECT_EQ(ended.exit_code, 1) << place;
-        EXPECT_EQ(ended.out, "") << place;
-        EXPECT_TRUE(is_one_line(ended.err)) << ended.err;
-    }
+    const auto unknown = run_server({"--insecure-no-auth", "--listen", "nosuchhost.invalid:0"});
+    EXPECT_EQ(unknown.exit_code, 1);
+    EXPECT_EQ(unknown.out, "");
+    EXPECT_TRUE(is_one_line(unknown.err)) << unknown.err;
 }
 
 TEST(ServerProgram, ExplainsUsageErrorsInOneLine) {
@@ -156,8 +154,9 @@ TEST(ServerProgram, TellsVersionAndHelp) {
     EXPECT_EQ(version.out, "phx-server 0.1.0\n");
     const auto help = run_server({"--help"});
     EXPECT_EQ(help.exit_code, 0);
-    for (const char* word : {"--listen", "--insecure-no-auth", "--limits-max-pending-bytes", "check-config",
-                             "realtime:*", "shout", "Exit codes"}) {
+    for (const char* word : {"--listen", "--insecure-no-auth", "--limits-max-pending-bytes", "--endpoints",
+                             "--policies", "--history", "check-config", "realtime:*", "private rooms",
+                             "drain and log", "shout", "Exit codes", "130 or 143"}) {
         EXPECT_NE(help.out.find(word), std::string::npos) << word;
     }
 }

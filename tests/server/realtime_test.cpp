@@ -76,6 +76,26 @@ TEST(ServerRealtime, ReplaysWhatWasKeptByTheTimeOfTheCalendar) {
     EXPECT_EQ(json::parse(second.receive_text())[4]["meta"]["replayed"], true);
 }
 
+TEST(ServerRealtime, ReplaysNoMoreThanHalfOfWhatMayWaitForAClient) {
+    Options options = open_options();
+    options.history = {{}};
+    options.max_pending_bytes = 1u << 20;
+    Server server(std::move(options));
+    const std::uint16_t port = server.start().value();
+    WsClient first(port, WsClient::supabase_v2);
+    first.call(R"(["1","1","realtime:x","phx_join",{"config":{"private":true,"broadcast":{"ack":true}}}])");
+    const std::string text(300'000, 'x');
+    for (int i = 0; i < 10; ++i)
+        first.call(R"(["1","2","realtime:x","broadcast",{"event":"e","payload":)" + std::to_string(i) +
+                   R"(,"x":")" + text + "\"}]");
+    WsClient second(port, WsClient::supabase_v2);
+    second.call(
+        R"(["1","1","realtime:x","phx_join",{"config":{"private":true,"broadcast":{"replay":{"since":1700000000000}}}}])");
+    EXPECT_EQ(json::parse(second.receive_text())[4]["payload"], 9);
+    EXPECT_NE(second.call(R"([null,"2","phoenix","heartbeat",{}])").find(R"("status":"ok")"),
+              std::string::npos);
+}
+
 TEST(ServerRealtime, PassesItsLimitsOn) {
     Options options = open_options();
     options.rates = {.joins_per_connection = 1};

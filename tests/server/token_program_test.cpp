@@ -2,6 +2,7 @@
 #include "tests/support/process.hpp"
 
 #include <cstdio>
+#include <ctime>
 #include <fstream>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
@@ -108,6 +109,37 @@ TEST(TokenProgram, SaysWhyATokenIsRefused) {
     EXPECT_EQ(refusal(expired).find("phx-server check-token: the token expired "), 0u);
 }
 
+TEST(TokenProgram, JudgesByTheSettingsOfTheServer) {
+    const auto signed_with = [](const std::string& claims) {
+        return server::sign_token(claims, {.key = secret}).value();
+    };
+    const auto exit_code = [](const std::string& token, std::vector<std::string> more,
+                              Process::Environment environment = with_secret) {
+        more.insert(more.begin(), "check-token");
+        return program(more, environment, token).exit_code;
+    };
+    const std::string for_ever = signed_with(R"({"sub":"u1"})");
+    const File any_expiry(R"({"tokens":{"require_expiry":false}})");
+    EXPECT_EQ(exit_code(for_ever, {}), 1);
+    EXPECT_EQ(exit_code(for_ever, {"--tokens-require-expiry=false"}), 0);
+    EXPECT_EQ(exit_code(for_ever, {"--config", any_expiry.path()}), 0);
+    EXPECT_EQ(exit_code(for_ever, {}, {with_secret.front(), {"PHX_SERVER_TOKENS_REQUIRE_EXPIRY", "false"}}),
+              0);
+    const std::string later = R"("exp":4102444800)";
+    const std::string no_role = signed_with("{" + later + "}");
+    EXPECT_EQ(exit_code(no_role, {}), 0);
+    EXPECT_EQ(exit_code(no_role, {"--tokens-require-role"}), 1);
+    const std::string of_the_chat = signed_with(R"({"aud":"chat","iss":"we",)" + later + "}");
+    EXPECT_EQ(exit_code(of_the_chat, {"--tokens-audience", "chat", "--tokens-issuer", "we"}), 0);
+    EXPECT_EQ(exit_code(of_the_chat, {"--tokens-audience", "mail"}), 1);
+    EXPECT_EQ(exit_code(of_the_chat, {"--tokens-audience", "mail", "--audience", "chat"}), 0);
+    const std::string expired = signed_with(R"({"exp":)" + std::to_string(std::time(nullptr) - 60) + "}");
+    EXPECT_EQ(exit_code(expired, {}), 1);
+    EXPECT_EQ(exit_code(expired, {"--tokens-leeway", "1h"}), 0);
+    const File keys(secret), config(R"({"jwt_secret_file":")" + keys.path() + R"("})");
+    EXPECT_EQ(exit_code(no_role, {"--config", config.path()}, {}), 0);
+}
+
 TEST(TokenProgram, ExplainsWhatIsWrongWithItsArguments) {
     for (const std::vector<std::string>& arguments :
          {std::vector<std::string>{"gen-token", "--expires-in", "1"},
@@ -130,7 +162,10 @@ TEST(TokenProgram, ExplainsWhatIsWrongWithItsArguments) {
         EXPECT_EQ(ended.exit_code, 2) << "no key";
         EXPECT_TRUE(is_one_line(ended.err)) << ended.err;
     }
-    EXPECT_EQ(program({"check-token", "--jwks-file", "/nonexistent"}, {}).exit_code, 1);
+    EXPECT_EQ(program({"check-token", "--jwks-file", "/nonexistent"}, {}).exit_code, 2);
+    EXPECT_EQ(program({"check-token", "--token-file", "/nonexistent"}).exit_code, 1);
+    EXPECT_EQ(program({"check-token", "--tokens-leeway", "1"}).exit_code, 2);
+    EXPECT_EQ(program({"check-token", "--insecure-no-auth"}).exit_code, 2);
     const auto weak = program({"gen-token"}, {{"PHX_SERVER_JWT_SECRET", "weak-password"}});
     EXPECT_EQ(weak.exit_code, 2);
     EXPECT_EQ(weak.err.find("weak-password"), std::string::npos);

@@ -12,7 +12,7 @@ std_headers='algorithm|array|bit|bitset|cassert|cctype|charconv|chrono|climits|c
 intrinsics='emmintrin\.h'
 ours='protocol/[a-z0-9_/]+\.hpp|phx/(error|result|export)\.hpp|phx/protocol/[a-z0-9_]+\.hpp'
 # Plain values that the server's core shares with its users.
-server_values='phx/server/(route|payload|actions|connection|policy|rates|history|change|token|topic_count|presence_entry)\.hpp'
+server_values='phx/server/(route|payload|actions|connection|policy|rates|limit|history|change|token|topic_count|presence_entry)\.hpp'
 # Likewise the Supabase part.
 realtime_values='phx/realtime/(reason|system_message|postgres_filter|postgres_text)\.hpp'
 

@@ -82,7 +82,7 @@ const std::vector<Field<Config>>& FieldsOf<Config>::all() {
             "Of all that is kept for replay"),
         field<Config>(
             "policies", [](auto& c) -> auto& { return c.options.policies; },
-            "Who may do what on the topics of a pattern"),
+            "Who may do what on the topics of a pattern", live),
         field<Config>(
             "private_only", [](auto& c) -> auto& { return c.options.private_only; },
             "Refuse public realtime:* channels"),
@@ -98,23 +98,23 @@ const std::vector<Field<Config>>& FieldsOf<Config>::all() {
         field<Config>(
             "rates.messages_per_connection",
             [](auto& c) -> auto& { return c.options.rates.messages_per_connection; },
-            "Pushes of one connection in a second; 0: no limit"),
+            "Pushes of one connection in a second; 0: no limit", live),
         field<Config>(
             "rates.messages_per_topic", [](auto& c) -> auto& { return c.options.rates.messages_per_topic; },
-            "Broadcasts to one realtime:* topic in a second, by HTTP too; 0: no limit"),
+            "Broadcasts to one realtime:* topic in a second, by HTTP too; 0: no limit", live),
         field<Config>(
             "rates.joins_per_connection",
             [](auto& c) -> auto& { return c.options.rates.joins_per_connection; },
-            "Joins of one connection in a second; 0: no limit"),
+            "Joins of one connection in a second; 0: no limit", live),
         field<Config>(
             "rates.presence_per_topic", [](auto& c) -> auto& { return c.options.rates.presence_per_topic; },
-            "Tracks and untracks on one realtime:* topic in a second; 0: no limit"),
+            "Tracks and untracks on one realtime:* topic in a second; 0: no limit", live),
         field<Config>(
             "rates.presence_calls", [](auto& c) -> auto& { return c.options.rates.presence_calls; },
-            "Likewise of one channel within rates.presence_window; 0: no limit"),
+            "Likewise of one channel within rates.presence_window; 0: no limit", live),
         field<Config>(
             "rates.presence_window", [](auto& c) -> auto& { return c.options.rates.presence_window; },
-            "See rates.presence_calls"),
+            "See rates.presence_calls", live),
         field<Config>(
             "drain.spread", [](auto& c) -> auto& { return c.drain_spread; },
             "SIGTERM: connections are closed within this time, each at a moment of its own", live),
@@ -140,7 +140,7 @@ const std::vector<Field<Config>>& FieldsOf<Config>::all() {
             "log.format", [](auto& c) -> auto& { return c.log.format; }, "Of the lines on stderr", live),
         field<Config>(
             "log.level", [](auto& c) -> auto& { return c.log.level; },
-            "The least that is written; debug has what clients do wrong", live),
+            "The least that is written; info has connections, debug what clients do wrong", live),
     };
     return table;
 }
@@ -213,7 +213,31 @@ std::string spelled(std::string_view prefix, std::string_view key, char separato
 
 void read_text(Config& config, const Field<Config>& field, std::string_view text, const std::string& where,
                Faults& faults) {
-    field.read(config, field.from_text(text), where, faults);
+    if (field.from_text) return field.read(config, field.from_text(text), where, faults);
+    if (const auto json = parse_config_text(text, faults, where)) field.read(config, *json, where, faults);
+}
+
+/// Kubernetes sets them in every container, for a service that is called phx-server.
+bool is_service_link(std::string_view name, std::string_view value) {
+    return name == "SERVICE_HOST" || name == "SERVICE_PORT" || name.starts_with("SERVICE_PORT_") ||
+           name.starts_with("PORT_") || (name == "PORT" && value.find("://") != value.npos);
+}
+
+void check_variables(const ConfigSources& sources, Faults& faults) {
+    std::vector<std::string> known = {config_variable, secret_variable, jwks_variable};
+    for (const auto& field : FieldsOf<Config>::all()) known.push_back(variable_name(field.key));
+    for (std::string& name : known) name.erase(0, variable_prefix.size());
+    for (const std::string& variable : sources.variable_names) {
+        const std::string name = variable.substr(variable_prefix.size());
+        if (std::find(known.begin(), known.end(), name) != known.end()) continue;
+        const char* const value = sources.variable ? sources.variable(variable.c_str()) : nullptr;
+        if (is_service_link(name, value ? value : "")) continue;
+        const std::string_view meant = nearest_key(known, name);
+        faults.add(shown(variable), meant.empty()
+                                        ? "unknown variable; phx-server --help lists the settings"
+                                        : "unknown variable; did you mean " + std::string(variable_prefix) +
+                                              std::string(meant) + "?");
+    }
 }
 
 bool is_path(std::string_view path) {
@@ -246,7 +270,7 @@ void check_config(const Config& config, Faults& faults) {
 } // namespace
 
 std::string flag_name(std::string_view key) { return spelled("--", key, '-', &std::tolower); }
-std::string variable_name(std::string_view key) { return spelled("PHX_SERVER_", key, '_', &std::toupper); }
+std::string variable_name(std::string_view key) { return spelled(variable_prefix, key, '_', &std::toupper); }
 
 ConfigRead read_config(const ConfigSources& sources) {
     ConfigRead result;
@@ -255,8 +279,9 @@ ConfigRead read_config(const ConfigSources& sources) {
         if (const auto json = parse_config_text(*sources.file_text, result.faults))
             read_value(result.config, *json, "", result.faults);
     }
+    check_variables(sources, result.faults);
     for (const auto& field : fields) {
-        if (!field.from_text || !sources.variable) continue;
+        if (!sources.variable) continue;
         const std::string name = variable_name(field.key);
         if (const char* const text = sources.variable(name.c_str()))
             read_text(result.config, field, text, name, result.faults);
@@ -264,8 +289,7 @@ ConfigRead read_config(const ConfigSources& sources) {
     for (const auto& [key, text] : sources.flags) {
         const auto own =
             std::find_if(fields.begin(), fields.end(), [&k = key](const auto& f) { return f.key == k; });
-        if (own != fields.end() && own->from_text)
-            read_text(result.config, *own, text, flag_name(key), result.faults);
+        if (own != fields.end()) read_text(result.config, *own, text, flag_name(key), result.faults);
     }
     if (result.faults.empty()) check_config(result.config, result.faults);
     return result;
@@ -276,6 +300,12 @@ server::Options server_options(const Config& config) {
     options.host = config.listen.host;
     options.port = config.listen.port;
     if (!config.tls.cert_file.empty()) options.tls = config.tls;
+    if (config.insecure_no_auth) {
+        // Nobody is known, so nobody can be kept out: private channels are as open as public ones.
+        const server::Requirement nothing;
+        options.policies.push_back(
+            {.topic = "realtime:*", .join = nothing, .write = nothing, .presence = nothing});
+    }
     return options;
 }
 

@@ -45,9 +45,13 @@ std::string flag_name(std::string_view key);
 /// "limits.max_pending_bytes": "PHX_SERVER_LIMITS_MAX_PENDING_BYTES".
 std::string variable_name(std::string_view key);
 
+inline constexpr std::string_view variable_prefix = "PHX_SERVER_";
+inline constexpr const char* config_variable = "PHX_SERVER_CONFIG"; ///< names the file
+
 struct ConfigSources {
     std::optional<std::string> file_text = {};
     std::function<const char*(const char* name)> variable = {};  ///< of the environment; null: not set
+    std::vector<std::string> variable_names = {};                ///< all that begin with variable_prefix
     std::vector<std::pair<std::string, std::string>> flags = {}; ///< key and text
 };
 

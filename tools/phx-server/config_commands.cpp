@@ -16,15 +16,18 @@ int print(const Config& config) {
     return 1;
 }
 
-} // namespace
-
+/// And what Server::start() would say of the options.
 Faults faults_of(const ConfigRead& read) {
     Faults faults = read.faults;
     if (!faults.empty()) return faults;
-    if (const auto checked = server::check(server_options(read.config)); !checked)
-        faults.add(checked.error().message);
+    server::Options options = server_options(read.config);
+    // With a key, which the environment of the server may have, it may listen anywhere.
+    if (why_refused(read.config)) options.host = ListenAddress().host;
+    if (const auto checked = server::check(options); !checked) faults.add(checked.error().message);
     return faults;
 }
+
+} // namespace
 
 CheckConfig::CheckConfig(CLI::App& program, const Flags& flags)
     : command_(

@@ -32,7 +32,4 @@ private:
     CLI::App* command_;
 };
 
-/// The faults, and what Server::start() would say of the options; nothing: it may run.
-Faults faults_of(const ConfigRead&);
-
 } // namespace phx::tools

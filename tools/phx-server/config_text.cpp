@@ -13,7 +13,7 @@ constexpr std::size_t max_depth = 16;
 /// Looks for what nlohmann::json would take: repeated names, of which it keeps the last, and any depth.
 class Checker : public nlohmann::json_sax<ConfigJson> {
 public:
-    explicit Checker(Faults& faults) : faults_(faults) {}
+    Checker(std::string_view where, Faults& faults) : where_(where), faults_(faults) {}
     std::optional<std::size_t> error_position() const { return error_position_; }
 
     bool null() override { return true; }
@@ -41,11 +41,12 @@ private:
     bool enter() {
         names_.emplace_back();
         if (names_.size() <= max_depth) return true;
-        faults_.add("the configuration", "it is nested deeper than " + std::to_string(max_depth) + " levels");
+        faults_.add(where_, "it is nested deeper than " + std::to_string(max_depth) + " levels");
         return false;
     }
     bool leave() { return names_.pop_back(), true; }
 
+    std::string_view where_;
     Faults& faults_;
     std::vector<std::set<std::string>> names_; ///< of the objects and arrays that are open
     std::optional<std::size_t> error_position_;
@@ -60,15 +61,15 @@ std::string place(std::string_view text, std::size_t position) {
 
 } // namespace
 
-std::optional<ConfigJson> parse_config_text(std::string_view text, Faults& faults) {
+std::optional<ConfigJson> parse_config_text(std::string_view text, Faults& faults, std::string_view where) {
     if (text.size() > max_config_bytes) {
-        faults.add("the configuration", "it has more than 1 MiB");
+        faults.add(where, "it has more than 1 MiB");
         return std::nullopt;
     }
-    Checker checker(faults);
+    Checker checker(where, faults);
     if (ConfigJson::sax_parse(text, &checker)) return ConfigJson::parse(text, nullptr, false);
     if (const auto position = checker.error_position())
-        faults.add("the configuration", "no JSON (RFC 8259) at " + place(text, *position));
+        faults.add(where, "no JSON (RFC 8259) at " + place(text, *position));
     return std::nullopt;
 }
 

@@ -9,7 +9,8 @@ phx::server::Handlers echo_handlers();
 
 inline constexpr const char* echo_help =
     "Topics:\n"
-    "  realtime:*  as Supabase Realtime: broadcast (self, ack), presence, access_token\n"
+    "  realtime:*  as Supabase Realtime: broadcast (self, ack), presence, private rooms, replay, changes,\n"
+    "              access_token\n"
     "  any other   echo: a join is accepted; by event, a push\n"
     "    broadcast, shout  goes to every member of the topic, the sender too, and is answered with ok {}\n"
     "    error             is answered with status \"error\" and its own payload\n"

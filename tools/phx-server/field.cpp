@@ -23,27 +23,6 @@ std::size_t distance(std::string_view a, std::string_view b) {
 
 std::string_view last_part(std::string_view key) { return key.substr(key.rfind('.') + 1); }
 
-/// The key or section that was probably meant: written nearly so, shortened, or in another place.
-std::string_view nearest(const std::vector<std::string>& keys, std::string_view unknown) {
-    constexpr std::size_t max_bytes = 100;
-    if (unknown.size() > max_bytes) return {};
-    std::string_view best;
-    std::size_t least = std::max<std::size_t>(2, unknown.size() / 6) + 1;
-    const auto consider = [&](std::string_view known, std::size_t changes) {
-        if (changes >= least) return;
-        least = changes;
-        best = known;
-    };
-    for (const std::string_view key : keys) {
-        const std::string_view section = key.substr(0, std::min(key.rfind('.'), key.size()));
-        const bool is_nearly =
-            last_part(key) == last_part(unknown) || key.starts_with(std::string(unknown) + "_");
-        consider(key, is_nearly ? 1 : distance(key, unknown));
-        consider(section, distance(section, unknown));
-    }
-    return best;
-}
-
 class Walk {
 public:
     Walk(const std::vector<std::string>& keys, std::string where, Faults& faults,
@@ -74,7 +53,7 @@ private:
     }
 
     void unknown(const std::string& key) {
-        const std::string_view meant = nearest(keys_, key);
+        const std::string_view meant = nearest_key(keys_, key);
         faults_.add(place(shown(key)),
                     meant.empty() ? "unknown key" : "unknown key; did you mean " + place(meant) + "?");
     }
@@ -104,6 +83,27 @@ void walk_members(const std::vector<std::string>& keys, const ConfigJson& object
     if (!object.is_object())
         return add_wrong_type(faults, where.empty() ? "the configuration" : where, "an object", object);
     Walk(keys, where, faults, found).object(object, "");
+}
+
+std::string_view nearest_key(const std::vector<std::string>& keys, std::string_view unknown) {
+    constexpr std::size_t max_bytes = 100;
+    if (unknown.size() > max_bytes) return {};
+    std::string_view best;
+    std::size_t least = std::max<std::size_t>(2, unknown.size() / 6) + 1;
+    const auto consider = [&](std::string_view known, std::size_t changes) {
+        if (changes >= least) return;
+        least = changes;
+        best = known;
+    };
+    for (const std::string_view key : keys) {
+        const std::string_view section = key.substr(0, std::min(key.rfind('.'), key.size()));
+        const bool is_nearly = last_part(key) == last_part(unknown) ||
+                               key.starts_with(std::string(unknown) + "_") ||
+                               key.ends_with("_" + std::string(unknown));
+        consider(key, is_nearly ? 1 : distance(key, unknown));
+        consider(section, distance(section, unknown));
+    }
+    return best;
 }
 
 void add_member(ConfigJson& object, std::string_view key, ConfigJson value) {

@@ -20,8 +20,8 @@ template <class Owner> struct Field {
     std::string key; ///< "limits.max_pending_bytes": in the object "limits"
     std::string help = {};
     Applies applies = Applies::at_start;
-    std::string_view value_name = {}; ///< empty: it has no short form as text, the file alone can have it
-    ConfigJson (*from_text)(std::string_view) = nullptr;
+    std::string_view value_name = "JSON";
+    ConfigJson (*from_text)(std::string_view) = nullptr; ///< null: a flag or a variable has it as JSON
     std::function<void(Owner&, const ConfigJson&, const std::string& where, Faults&)> read = {};
     std::function<ConfigJson(const Owner&)> write = {};
 };
@@ -41,6 +41,8 @@ concept HasValueType = requires {
 void walk_members(const std::vector<std::string>& keys, const ConfigJson& object, const std::string& where,
                   Faults&, const std::function<void(std::size_t key, const ConfigJson&)>& found);
 void add_member(ConfigJson& object, std::string_view key, ConfigJson value);
+/// The key or section that was probably meant, written nearly so, shortened or in another place; or empty.
+std::string_view nearest_key(const std::vector<std::string>& keys, std::string_view unknown);
 void add_wrong_type(Faults&, std::string_view where, std::string_view wanted, const ConfigJson& got);
 
 template <class T> std::vector<std::string> keys_of() {

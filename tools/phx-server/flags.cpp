@@ -2,14 +2,15 @@
 
 #include "tools/phx-server/token_keys.hpp"
 
+#include <algorithm>
 #include <cstdlib>
+#include <string_view>
 #include <type_traits>
+#include <unistd.h>
 #include <utility>
 
 namespace phx::tools {
 namespace {
-
-constexpr const char* config_variable = "PHX_SERVER_CONFIG";
 
 std::string default_text(const Field<Config>& field) {
     const ConfigJson value = field.write(Config{});
@@ -24,6 +25,16 @@ CLI::Option* add_flag(CLI::App& app, const Field<Config>& field, std::string& te
     option->type_name(std::string(field.value_name))->default_str(default_text(field));
     return field.value_name == ValueType<std::vector<std::string>>::name() ? option->join(',')
                                                                            : option->take_last();
+}
+
+std::vector<std::string> names_in_environment() {
+    std::vector<std::string> names;
+    for (const char* const* each = environ; each && *each; ++each) {
+        const std::string_view entry(*each);
+        if (entry.starts_with(variable_prefix)) names.emplace_back(entry.substr(0, entry.find('=')));
+    }
+    std::sort(names.begin(), names.end());
+    return names;
 }
 
 void load_keys(Config& config, Faults& faults) {
@@ -44,7 +55,6 @@ Flags::Flags(CLI::App& app) {
     const std::vector<Field<Config>>& fields = FieldsOf<Config>::all();
     flags_.reserve(fields.size()); // the options point into it
     for (const auto& field : fields) {
-        if (!field.from_text) continue;
         Flag& flag = flags_.emplace_back(Flag{field.key, {}, nullptr});
         flag.option = add_flag(app, field, flag.text);
         flag.option->group("Settings");
@@ -65,6 +75,7 @@ ConfigRead Flags::read_config() const {
         sources.file_text = *std::move(text);
     }
     sources.variable = [](const char* name) -> const char* { return std::getenv(name); };
+    sources.variable_names = names_in_environment();
     if (verbose_) sources.flags.emplace_back("log.level", "debug");
     for (const Flag& flag : flags_)
         if (flag.option->count() > 0) sources.flags.emplace_back(flag.key, flag.text);

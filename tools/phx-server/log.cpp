@@ -15,23 +15,49 @@ void Log::write(LogLevel level, std::string_view event, const std::vector<LogFie
     write_locked(level, event, fields);
 }
 
-void Log::report(const Error& error) {
+void Log::write_always(LogLevel level, std::string_view event, const std::vector<LogField>& fields) {
     const std::lock_guard lock(mutex_);
-    const auto now = std::chrono::steady_clock::now();
-    Kind& kind = error.origin == Origin::local ? server_ : client_;
+    put(level, event, fields);
+}
+
+template <class MakeFields> void Log::write_bounded(Kind& kind, MakeFields&& make_fields) {
+    const std::lock_guard lock(mutex_);
     if (kind.level < options_.level) return;
+    const auto now = std::chrono::steady_clock::now();
     tell_suppressed(kind, now);
-    if (kind.quota.take(now))
-        write_locked(kind.level, kind.event, {{"code", error.code.message()}, {"message", error.message}});
+    if (kind.quota.take(now)) put(kind.level, kind.event, make_fields());
+}
+
+void Log::report(const Error& error, const server::Connection* connection) {
+    write_bounded(error.origin == Origin::local ? server_ : client_, [&] {
+        std::vector<LogField> fields = {{"code", error.code.message()}, {"message", error.message}};
+        if (connection) {
+            fields.push_back({"connection", connection->id});
+            fields.push_back({"peer", connection->peer});
+        }
+        return fields;
+    });
+}
+
+void Log::report(const server::Connection& connection, server::ConnectionChange change) {
+    write_bounded(connection_, [&] {
+        const char* const state = change == server::ConnectionChange::opened ? "opened" : "ended";
+        return std::vector<LogField>{
+            {"state", state}, {"connection", connection.id}, {"peer", connection.peer}};
+    });
 }
 
 void Log::flush() {
     const std::lock_guard lock(mutex_);
-    for (Kind* const kind : {&client_, &server_}) tell_suppressed(*kind, LineQuota::TimePoint::max());
+    for (Kind* const kind : {&client_, &server_, &connection_})
+        tell_suppressed(*kind, LineQuota::TimePoint::max());
 }
 
 void Log::write_locked(LogLevel level, std::string_view event, const std::vector<LogField>& fields) {
-    if (level < options_.level) return;
+    if (level >= options_.level) put(level, event, fields);
+}
+
+void Log::put(LogLevel level, std::string_view event, const std::vector<LogField>& fields) {
     // One call, so that lines of other programs on the same terminal do not cut it.
     const std::string line =
         log_line(options_.format, std::chrono::system_clock::now(), level, event, fields);

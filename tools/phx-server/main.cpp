@@ -19,20 +19,24 @@ constexpr const char* footer_head =
     "(PHX_SERVER_LIMITS_MAX_PENDING_BYTES=1000000) or a member of the file "
     "({\"limits\":{\"max_pending_bytes\":\n"
     "1000000}}); the first of these that is there counts. Durations have a unit: 500ms, 10s, 5m, 1h.\n"
-    "Keys of tokens come from files, or themselves from PHX_SERVER_JWT_SECRET and PHX_SERVER_JWKS.\n\n"
+    "JSON is what the file has: --history '[{\"pattern\":\"realtime:*\"}]'.\n"
+    "Keys of tokens come from files, or themselves from PHX_SERVER_JWT_SECRET and PHX_SERVER_JWKS.\n"
+    "A variable PHX_SERVER_... that is none of these is an error.\n\n"
     "GET /health says whether it is alive. When it serves it prints \"listening on HOST:PORT\" to stdout; "
     "its\n"
     "log goes to stderr. SIGINT and SIGTERM close every connection with 1012, a second one ends it at once.\n"
-    "SIGHUP reads the configuration again and applies keys, tokens, tls, allowed_origins and log.\n\n";
+    "SIGHUP reads the configuration again and applies keys, tokens, tls, allowed_origins, policies, rates,\n"
+    "drain and log.\n\n";
 constexpr const char* footer_tail =
-    "\nExit codes: 0 stopped by a signal, 1 cannot serve (address in use, ...), 2 usage or configuration.\n"
+    "\nExit codes: 0 stopped by a signal (a second one: 130 or 143), 1 cannot serve (address in use, ...),\n"
+    "2 usage or configuration.\n"
     "Example: PHX_SERVER_JWT_SECRET=... phx-server --listen 0.0.0.0:4000";
 
 int serve(const phx::tools::Flags& flags) {
     const phx::tools::ConfigRead read = flags.read_config();
-    const phx::tools::Faults faults = phx::tools::faults_of(read);
-    for (const std::string& line : faults.lines()) std::fprintf(stderr, "phx-server: %s\n", line.c_str());
-    if (!faults.empty()) return usage_error;
+    for (const std::string& line : read.faults.lines())
+        std::fprintf(stderr, "phx-server: %s\n", line.c_str());
+    if (!read.faults.empty()) return usage_error;
     phx::tools::ServeOptions options;
     options.config = read.config;
     options.reread = [&flags] { return flags.read_config(); };
@@ -54,7 +58,7 @@ int run(int argc, char** argv) {
     const phx::tools::CheckConfig check_config(app, flags);
     const phx::tools::DefaultConfig default_config(app);
     const phx::tools::GenToken gen_token(app);
-    const phx::tools::CheckToken check_token(app);
+    const phx::tools::CheckToken check_token(app, flags);
     try {
         app.parse(argc, argv);
     } catch (const CLI::Success& asked) { // --help, --version

@@ -18,6 +18,8 @@ Result<void> apply(server::Server& server, const Config& config) {
     if (config.options.tokens) {
         if (auto set = server.set_tokens(*config.options.tokens); !set) return set;
     }
+    if (auto set = server.set_policies(server_options(config).policies); !set) return set;
+    if (auto set = server.set_rates(config.options.rates); !set) return set;
     return server.set_allowed_origins(config.options.allowed_origins);
 }
 
@@ -34,7 +36,7 @@ void reload(server::Server& server, Log& log, Config& running, const ConfigRead&
     if (const auto why = why_refused(wanted.config)) return refuse(*why);
     ReloadPlan plan = plan_reload(running, wanted.config);
     // First all that can fail, so that it is all or nothing.
-    if (const auto checked = server::check(server_options(plan.config)); !checked)
+    if (const auto checked = server::check(server_options(wanted.config)); !checked)
         return refuse(checked.error().message);
     if (const auto applied = apply(server, plan.config); !applied) return refuse(applied.error().message);
     log.set_options(plan.config.log);

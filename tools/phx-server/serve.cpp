@@ -60,9 +60,9 @@ void log_start(Log& log, const Config& config, const std::string& address) {
                {"tls", config.tls.cert_file.empty() ? "off" : "on"},
                {"endpoints", endpoints_text(config.options.endpoints)}});
     if (config.insecure_no_auth)
-        log.write(LogLevel::warn, "insecure",
-                  {{"message", "INSECURE: --insecure-no-auth lets everybody who reaches " + address +
-                                   " join, read and write every topic"}});
+        log.write_always(LogLevel::warn, "insecure",
+                         {{"message", "INSECURE: --insecure-no-auth lets everybody who reaches " + address +
+                                          " join, read and write every topic"}});
 }
 
 } // namespace
@@ -77,16 +77,18 @@ std::optional<std::string> why_refused(const Config& config) {
 int serve(const ServeOptions& options) {
     Config config = options.config;
     if (const auto why = why_refused(config)) return complain(options, *why, refused);
+    if (const auto checked = server::check(server_options(config)); !checked)
+        return complain(options, checked.error().message, refused);
     const sigset_t signals = block_signals(options);
     Log log(config.log);
     server::Options settings = server_options(config);
-    if (config.insecure_no_auth) {
-        // Nobody is known, so nobody can be kept out: private channels are as open as public ones.
-        const server::Requirement nothing;
-        settings.policies.push_back(
-            {.topic = "realtime:*", .join = nothing, .write = nothing, .presence = nothing});
-    }
     settings.on_error = [&log](const Error& error) { log.report(error); };
+    settings.on_connection_error = [&log](const server::Connection* connection, const Error& error) {
+        log.report(error, connection);
+    };
+    settings.on_connection = [&log](const server::Connection& connection, server::ConnectionChange change) {
+        log.report(connection, change);
+    };
     server::Server server(std::move(settings));
     if (config.echo) server.channel("*", echo_handlers());
     const auto port = server.start();

@@ -1,6 +1,7 @@
 #include "tools/phx-server/token_commands.hpp"
 
 #include "phx/json.hpp"
+#include "tools/phx-server/serve.hpp"
 
 #include <charconv>
 #include <chrono>
@@ -63,15 +64,6 @@ std::string trimmed(std::string text) {
 }
 
 } // namespace
-
-void add_key_options(CLI::App& app, KeySources& sources) {
-    app.add_option("--jwt-secret-file", sources.secret_file,
-                   std::string("File with the secret of HS256, HS384 and HS512 tokens, one per line; else ") +
-                       secret_variable + " of the environment");
-    app.add_option("--jwks-file", sources.jwks_file,
-                   std::string("File with a JSON Web Key Set; else ") + jwks_variable +
-                       " of the environment");
-}
 
 // ---- gen-token
 
@@ -142,10 +134,13 @@ int GenToken::run() const {
 
 // ---- check-token
 
-CheckToken::CheckToken(CLI::App& program)
+CheckToken::CheckToken(CLI::App& program, const Flags& flags)
     : command_(program.add_subcommand("check-token", "Verify a token from stdin and print its claims; exit "
-                                                     "code 1 and the reason if it is refused")) {
-    add_key_options(*command_, sources_);
+                                                     "code 1 and the reason if it is refused")),
+      flags_(flags) {
+    command_->fallthrough(); // --config and the settings are options of the program
+    command_->footer("Keys and rules are the settings of the server, from --config FILE, PHX_SERVER_* and "
+                     "flags such as\n--jwt-secret-file and --tokens-leeway: see phx-server --help.");
     command_->add_option("--token-file", token_file_, "File with the token; - is stdin")
         ->capture_default_str();
     command_->add_option("--audience", audience_, "What `aud` has to be, or to hold");
@@ -153,12 +148,16 @@ CheckToken::CheckToken(CLI::App& program)
 }
 
 int CheckToken::run() const {
-    const auto keys = read_token_keys(sources_);
-    if (!keys) return complain(*command_, keys.error().message, exit_code_of(keys.error()));
-    phx::server::TokenRules rules;
-    if (!audience_.empty()) rules.audience = audience_;
-    if (!issuer_.empty()) rules.issuer = issuer_;
-    const auto verifier = phx::server::TokenVerifier::make(*keys, std::move(rules));
+    const ConfigRead read = flags_.read_config();
+    for (const std::string& line : read.faults.lines()) complain(*command_, line, 2);
+    if (!read.faults.empty()) return 2;
+    if (read.config.insecure_no_auth)
+        return complain(*command_, "insecure_no_auth is set: the server looks at no token", 2);
+    if (const auto why = why_refused(read.config)) return complain(*command_, *why, 2);
+    phx::server::TokenOptions tokens = *read.config.options.tokens;
+    if (!audience_.empty()) tokens.rules.audience = audience_;
+    if (!issuer_.empty()) tokens.rules.issuer = issuer_;
+    const auto verifier = phx::server::TokenVerifier::make(tokens.keys, tokens.rules);
     if (!verifier) return complain(*command_, verifier.error().message, exit_code_of(verifier.error()));
     const auto token = read_file(token_file_);
     if (!token) return complain(*command_, token.error().message, exit_code_of(token.error()));

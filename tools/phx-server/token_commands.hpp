@@ -1,5 +1,6 @@
 #pragma once
 
+#include "tools/phx-server/flags.hpp"
 #include "tools/phx-server/token_keys.hpp"
 
 #include <CLI/CLI.hpp>
@@ -7,8 +8,6 @@
 #include <vector>
 
 namespace phx::tools {
-
-void add_key_options(CLI::App&, KeySources&);
 
 /// `phx-server gen-token`: a token for tests and for scripts, to stdout.
 class GenToken {
@@ -28,17 +27,17 @@ private:
     std::vector<std::string> roles_, permissions_, claims_;
 };
 
-/// `phx-server check-token`: what the server would say to a token.
+/// `phx-server check-token`: what the server, with the same settings, would say to a token.
 class CheckToken {
 public:
-    explicit CheckToken(CLI::App& program);
+    CheckToken(CLI::App& program, const Flags&);
     bool is_asked() const { return command_->parsed(); }
-    /// The exit code: 0, 1 refused or cannot read, 2 usage.
+    /// The exit code: 0, 1 refused or cannot read, 2 usage or configuration.
     int run() const;
 
 private:
     CLI::App* command_;
-    KeySources sources_;
+    const Flags& flags_;
     std::string token_file_ = "-";
     std::string audience_, issuer_;
 };

@@ -195,6 +195,8 @@ public:
     Actions& after(std::chrono::microseconds delay, std::string info) & {
         return add(action::After{delay, std::move(info)});
     }
+    /// Ends the channel. What stands behind it, or behind what crashed the channel, still happens as far as
+    /// it needs no channel: broadcast, send, publish, effect, disconnect.
     Actions& stop(StopReason reason = StopReason::normal) & { return add(action::Stop{reason}); }
     Actions& close_connection(std::uint16_t code, std::string_view reason = {}) & {
         return add(action::CloseConnection{code, std::string(reason)});

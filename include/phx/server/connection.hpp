@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
@@ -27,5 +28,8 @@ struct Connection : Identity {
     std::string peer = {};      ///< address
     std::chrono::system_clock::time_point connected_at = {};
 };
+
+/// What has become of a connection.
+enum class ConnectionChange : std::uint8_t { opened, ended };
 
 } // namespace phx::server

@@ -21,7 +21,9 @@ struct Requirement {
 ///
 /// A private `realtime:*` channel is closed unless a policy opens it, a public one is open to everybody
 /// (Options::private_only ends that). A topic with handlers is left to them when no pattern fits it; where
-/// one fits, also one for another user's `{sub}`, nobody else gets in.
+/// one fits, also one for another user's `{sub}`, nobody else gets in. Broadcasts by HTTP go past handlers:
+/// on such a topic they need a policy that lets their sender write, or the service role. No policy lets
+/// anybody write to the reserved topics `realtime:$inbox` and `realtime:$status`.
 struct Policy {
     /// The whole topic, as "realtime:room:1". A `*` at its end stands for any text, `{sub}` between colons
     /// for the id of the user (Identity::user_id), which is never empty and has no colon there.

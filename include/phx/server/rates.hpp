@@ -18,8 +18,8 @@ struct Rates {
     /// the batch is sent: 429 "Too many messages to broadcast, please reduce the batch size" if it has more
     /// for one topic than this, else 429 "You have exceeded your rate limit". A topic that nobody is in (on
     /// the thread that has the request) is forgotten at once, and with it what it was sent: only the size of
-    /// a batch is looked at then. `POST /api/send` and the calls of Server are not limited. Supabase: 100, of
-    /// the whole project.
+    /// a batch is looked at then. One of more than 1000 messages is refused whatever the rate. `POST
+    /// /api/send` and the calls of Server are not limited. Supabase: 100, of the whole project.
     std::uint32_t messages_per_topic = 0;
     /// Joins of one connection; one more is refused ("ClientJoinRateLimitReached: Too many joins per second")
     /// and the connection closed with 1001. Supabase: 100, of the whole project.

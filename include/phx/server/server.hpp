@@ -9,6 +9,7 @@
 #include "phx/server/client_request.hpp"
 #include "phx/server/handlers.hpp"
 #include "phx/server/history.hpp"
+#include "phx/server/limit.hpp"
 #include "phx/server/policy.hpp"
 #include "phx/server/rates.hpp"
 #include "phx/server/route.hpp"
@@ -101,7 +102,9 @@ struct Options {
     std::function<ConnectAnswer(const ConnectRequest&)> authorize = {};
     /// Of browsers' pages that may connect and use the HTTP API, beside those of the server's own address:
     /// "https://app.example.com", "https://*.example.com", "*" (any). Who sends no Origin is no browser and
-    /// not asked. Anything else in it makes start() fail.
+    /// not asked. Anything else in it makes start() fail. Without `tokens` and `authorize` the own address is
+    /// an IP address, a name without a dot or one below localhost: any other name may have been pointed here
+    /// by a page (DNS rebinding), and must be in this list.
     std::vector<std::string> allowed_origins = {};
     /// `GET /` is a page that shows what the server does, live, and inspects topics. Its figures come from
     /// the reserved topic `realtime:$status`, which needs the service role (where nobody is asked for
@@ -135,7 +138,8 @@ struct Options {
     /// That wait for one slow client; more closes it with 1013. Who is present on one topic takes no more
     /// than half of it as JSON (by default 20,000 members with small metas), so that whoever joins can be
     /// told: a track beyond is answered on `realtime:*` with the error "Too many members are present", and
-    /// crashes a channel with handlers.
+    /// crashes a channel with handlers. A join has no more than half of it replayed: the newest broadcasts
+    /// that fit.
     std::size_t max_pending_bytes = 8u << 20;
     Timeouts timeouts = {};
     /// Servers with the same broker serve as one. None: this server is alone, and its entities are its own.
@@ -147,12 +151,17 @@ struct Options {
     /// Connections that come and go (info), and what the error handlers are told (warning): lines without
     /// newlines and secrets. On the server's thread; what it throws is ignored.
     std::function<void(LogLevel, std::string_view line)> on_log = {};
+    /// Connections that come and go: WebSockets, and sessions of long poll. On the server's thread; what it
+    /// throws is ignored.
+    std::function<void(const Connection&, ConnectionChange)> on_connection = {};
     /// What is a client's fault: malformed frames, one that reads too slowly. Null: its connection is gone.
     std::function<void(const Connection*, const Error&)> on_connection_error = {};
 };
 
-/// What start() would say of the origins, the keys and the certificate, without listening: for programs that
-/// read their options from files. Errors: invalid_argument, tls_failed.
+/// What the constructor and start() would say of the policies, the origins, the keys, the certificate, and of
+/// a host that is open to the network where nobody is asked for anything, without listening: for programs
+/// that read their options from files. Blocks while such a host is looked up; not to find it is no error
+/// here. Errors: invalid_argument, tls_failed.
 PHX_API Result<void> check(const Options&);
 
 /// Numbers of the moment, and totals since start(). They are read one after the other: no sum of them is
@@ -165,12 +174,19 @@ struct Stats {
     std::uint64_t frames_out = 0;
     std::uint64_t frames_dropped = 0; ///< malformed ones
     std::uint64_t slow_consumers = 0; ///< connections closed with 1013
-    /// Connections cut because their client took too long (Timeouts::request, write and close).
+    /// Connections cut because their client took too long (Timeouts::request, write and close); silent ones
+    /// are in hits(Limit::idle_timeout).
     std::uint64_t timed_out = 0;
     std::uint64_t late_responses = 0; ///< to requests that are over, or that nobody asked
     /// Refused, or closed unheard, for Options::max_connections.
     std::uint64_t refused_for_server = 0;
     std::uint64_t refused_for_address = 0; ///< likewise for Options::max_connections_per_address
+    std::uint64_t refused_tokens = 0;      ///< missing ones too; of connects, channels and HTTP requests
+    std::uint64_t handler_failures = 0;    ///< exceptions of handlers, effects, `authorize` and callbacks
+    LimitHits limit_hits{};
+
+    /// How often this limit refused, dropped or ended something.
+    std::uint64_t hits(Limit limit) const noexcept { return limit_hits[static_cast<std::size_t>(limit)]; }
 };
 
 /// Whether a message is on its way.
@@ -223,14 +239,20 @@ public:
     /// closed with 1012, each at a moment of its own within `spread`, so that their clients do not come to
     /// another server all at once. One that something accepted is still to be answered for is closed when
     /// that is done: a join, a request to its client, or a push whose handler has not replied but asked to be
-    /// called later (Actions::after, Actions::request); its further pushes are refused as joins are. Blocks
-    /// until all are closed, or until `timeout`: then the rest is closed at once, and it returns false.
-    /// Throws std::logic_error inside a handler.
+    /// called later (Actions::after, Actions::request); its further pushes are refused as joins are. HTTP
+    /// requests that are under way are answered. Blocks until all is done, or until `timeout`: then the rest
+    /// is closed at once, and it returns false. Throws std::logic_error inside a handler.
     bool drain(std::chrono::milliseconds spread = std::chrono::seconds(5),
                std::chrono::milliseconds timeout = std::chrono::seconds(30));
     /// Options::allowed_origins of requests from now on; connections that are open stay. Errors:
     /// invalid_argument (no origin; then nothing has changed, or the server does not run).
     Result<void> set_allowed_origins(const std::vector<std::string>&);
+    /// Options::policies from now on. Every channel that is open is judged anew: who may no longer read it is
+    /// told so and loses it, as when its token loses the right. Errors: invalid_argument (a policy whose
+    /// `{sub}` does not stand between colons: then nothing has changed; or the server does not run).
+    Result<void> set_policies(const std::vector<Policy>&);
+    /// Options::rates from now on. Errors: invalid_argument (the server does not run).
+    Result<void> set_rates(const Rates&);
     /// Closes every connection with 1012, waits for the clients' answers no longer than Timeouts::stop, and
     /// ends the thread. Idempotent.
     void stop();

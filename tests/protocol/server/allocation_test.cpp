@@ -122,7 +122,7 @@ TEST(Actions, AreMovedOutOfTheChainThatBuiltThem) {
 
 TEST(MemorySize, OfASessionAChannelAndAnOutputIsBounded) {
     EXPECT_LE(sizeof(server::Session), 136u);
-    EXPECT_LE(sizeof(server::Membership), 336u);
+    EXPECT_LE(sizeof(server::Membership), 344u);
     EXPECT_LE(sizeof(server::Output), 104u);
 }
 

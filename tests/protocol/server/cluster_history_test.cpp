@@ -34,6 +34,7 @@ struct KeptByTheBroker : testing::Test {
         config.policies = {RealtimeDriver::open_policy()};
         config.history = {History{.pattern = "realtime:kept", .max_messages = 30, .max_age = 60s},
                           History{.pattern = "realtime:closed", .max_messages = 0}};
+        config.max_replay_bytes = 2'000;
         return config;
     }
     std::vector<std::string> confirm() {
@@ -152,6 +153,23 @@ TEST_F(KeptByTheBroker, IsNoMoreThanWasAskedForWithThat) {
     for (const char* const n : {"4", "5", "6"}) say(n);
     EXPECT_THAT(answer({publication(R"({"n":3,"meta":{"id":"00000000-0000-4000-8000-000000000000"}})")}),
                 ElementsAre(joined, d.closed("B", "kept"), again_n("5"), again_n("6")));
+}
+
+TEST_F(KeptByTheBroker, IsOfTheNewestWhatWhoJoinsHasRoomFor) {
+    const auto long_n = [](const std::string& n) { return n + ",\"x\":\"" + std::string(700, 'x') + '"'; };
+    const auto kept_n = [](const std::string& n) {
+        return "{\"n\":" + n + R"(,"meta":{"id":"00000000-0000-4000-8000-000000000000"}})";
+    };
+    ask();
+    say(long_n("3"));
+    const std::string oldest = kept_n("1"), older = kept_n(long_n("2"));
+    EXPECT_THAT(answer({publication(oldest), publication(older)}),
+                ElementsAre(joined, again_n("1"), again_n(long_n("2")), again_n(long_n("3"))));
+    ask();
+    say(long_n("4"));
+    say(long_n("5"));
+    EXPECT_THAT(answer({publication(oldest), publication(older)}),
+                ElementsAre(joined, d.closed("B", "kept"), again_n(long_n("4")), again_n(long_n("5"))));
 }
 
 TEST_F(KeptByTheBroker, RefusesTheJoinWhenTheBrokerCannotAnswer) {

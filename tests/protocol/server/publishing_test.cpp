@@ -151,6 +151,21 @@ struct Acting : testing::Test {
     ServerDriver d;
 };
 
+TEST_F(Acting, WhatStandsBehindTheEndOfTheChannelHappensAsFarAsItCan) {
+    d.open("B");
+    join();
+    d.text("B", R"(["1","1","room:1","phx_join",{}])");
+    d.lines();
+    d.on_message = [](auto, auto, auto) {
+        return Actions().ok().stop().effect("mail").broadcast("gone").push("never").effect("log");
+    };
+    say();
+    EXPECT_THAT(d.lines(),
+                ElementsAre(R"(A < ["1","2","room:1","phx_reply",{"status":"ok","response":{}}])",
+                            R"(A < ["1","1","room:1","phx_close",{}])", "room:1 ended stopped",
+                            "effect mail {}", R"(B < [null,null,"room:1","gone",{}])", "effect log {}"));
+}
+
 TEST_F(Acting, RunsEffectsInOrderOnEveryPath) {
     join();
     EXPECT_THAT(d.lines(),

@@ -78,6 +78,34 @@ TEST_F(Replayed, GivesTheNewestOfThoseAskedFor) {
     EXPECT_THAT(d.join("B", "kept", replay(R"({"since":0})")), testing::SizeIs(2 + 25));
 }
 
+TEST_F(Replayed, IsOfTheNewestWhatWhoJoinsHasRoomFor) {
+    server::ServerConfig small = config();
+    small.max_replay_bytes = 5'000;
+    RealtimeDriver room(small);
+    room.machine.set_unix_time(room.now, 1'000'000ms);
+    room.open("A", RealtimeDriver::session("a"));
+    room.open("B", RealtimeDriver::session("b"));
+    room.join("A", "kept", R"({"private":true})");
+    const auto speak = [&](const std::string& name, std::size_t bytes) {
+        room.push("A", "kept", "broadcast", "{\"" + name + "\":\"" + std::string(bytes, 'x') + "\"}");
+    };
+    const auto replayed = [](const std::string& name, std::size_t bytes) {
+        return again("{\"" + name + "\":\"" + std::string(bytes, 'x') +
+                     R"(","meta":{"id":UUID,"replayed":true}})");
+    };
+    speak("small", 1);
+    for (const char* const name : {"first", "second", "third"}) speak(name, 1'900);
+    EXPECT_THAT(room.join("B", "kept", replay(R"({"since":0})")),
+                ElementsAre(room.joined("B", "kept"), replayed("second", 1'900), replayed("third", 1'900)))
+        << "nothing that is older than what does not fit";
+    speak("huge", 5'000);
+    EXPECT_THAT(room.join("B", "kept", replay(R"({"since":0})")),
+                ElementsAre(room.joined("B", "kept"), room.closed("B", "kept")));
+    speak("last", 1);
+    EXPECT_THAT(room.join("B", "kept", replay(R"({"since":0})")),
+                ElementsAre(room.joined("B", "kept"), room.closed("B", "kept"), replayed("last", 1)));
+}
+
 TEST_F(Replayed, LivesWhileNobodyIsThereAndEndsInTime) {
     say(R"({"n":1})");
     d.close("A");

@@ -81,6 +81,37 @@ TEST_F(Policies, HoldByHttpAsForChannels) {
     EXPECT_EQ(reached(reader, "realtime:user:r", false), 0u);
 }
 
+TEST_F(Policies, AloneOpenATopicOfUsersByHttp) {
+    d.machine.add_channel("realtime:lobby");
+    const phx::server::Identity member{.user_id = "a", .roles = {"member"}};
+    const auto reached = [&](const phx::server::Identity* writer) {
+        return d.machine.broadcast_realtime(
+            d.now, {.topic = "realtime:lobby", .event = "e", .payload = {}, .writer = writer});
+    };
+    EXPECT_EQ(reached(&member), std::nullopt) << "its handlers, who would decide, are not asked";
+    EXPECT_EQ(reached(nullptr), 0u);
+}
+
+TEST_F(Policies, OpenNoReservedTopicByHttp) {
+    server::ServerConfig config;
+    config.policies = {RealtimeDriver::open_policy()};
+    RealtimeDriver open(config);
+    open.open("A", RealtimeDriver::session("a"));
+    open.join("A", "$inbox");
+    open.join("A", "$status");
+    const phx::server::Identity user{.user_id = "a"};
+    for (const char* const topic : {"realtime:$inbox", "realtime:$status"}) {
+        const auto reached = [&](const phx::server::Identity* writer, bool to_private) {
+            return open.machine.broadcast_realtime(
+                open.now,
+                {.topic = topic, .event = "e", .payload = {}, .is_private = to_private, .writer = writer});
+        };
+        EXPECT_EQ(reached(&user, false), std::nullopt) << topic;
+        EXPECT_EQ(reached(&user, true), std::nullopt) << topic;
+        EXPECT_EQ(reached(nullptr, false), 1u) << topic << " is open to the service";
+    }
+}
+
 TEST_F(Policies, PresenceIsHiddenFromWhoMayNotSeeIt) {
     d.join("A", "room", with_presence);
     EXPECT_THAT(d.join("R", "room", with_presence), ElementsAre(d.joined("R", "room")));
@@ -129,6 +160,43 @@ TEST_F(Policies, PrivateOnlyRefusesPublicChannels) {
     EXPECT_THAT(closed.join("A", "po"),
                 ElementsAre(d.refused("A", "po", "PrivateOnly: This project only allows private channels")));
     EXPECT_THAT(closed.join("A", "po", is_private), ElementsAre(d.joined("A", "po")));
+}
+
+TEST_F(Policies, ThatAreNewHoldForChannelsThatAreOpen) {
+    d.machine.add_channel("lobby");
+    d.on_join = [](auto, auto) { return phx::server::JoinAnswer::ok(); };
+    d.join("A", "room", is_private);
+    d.join("R", "room", is_private);
+    d.join("X", "room"); // public
+    d.text("X", R"(["1","1","lobby","phx_join",{}])");
+    d.lines();
+    d.machine.set_policies(d.now, {Policy{.topic = "realtime:room", .join = Requirement{.roles = {"reader"}}},
+                                   Policy{.topic = "lobby", .join = Requirement{.roles = {"reader"}}}});
+    d.drain();
+    const std::string no = "You do not have permissions to read from this Channel topic: ";
+    const auto lines = d.lines();
+    ASSERT_EQ(lines.size(), 5U) << testing::PrintToString(lines); // R may stay
+    EXPECT_THAT(lines[0], testing::AllOf(testing::StartsWith("A <"), testing::HasSubstr(no + "room")));
+    EXPECT_EQ(lines[1], R"(A < ["1","1","realtime:room","phx_close",{}])");
+    EXPECT_THAT(lines[2], testing::AllOf(testing::StartsWith("X <"), testing::HasSubstr(no + "lobby")));
+    EXPECT_EQ(lines[3], R"(X < ["1","1","lobby","phx_close",{}])");
+    EXPECT_EQ(lines[4], "lobby ended stopped");
+    EXPECT_THAT(d.join("A", "room", is_private), ElementsAre(no_read("A", "room")));
+    d.machine.set_policies(d.now, config().policies);
+    EXPECT_THAT(d.join("A", "room", is_private), ElementsAre(d.joined("A", "room")));
+}
+
+TEST_F(Policies, RatesThatAreNewHoldForConnectionsThatAreOpen) {
+    d.join("A", "room", is_private);
+    d.machine.set_rates({.messages_per_topic = 1});
+    const auto second = [&] {
+        d.push("A", "room", "broadcast", R"({"event":"e"})");
+        return d.push("A", "room", "broadcast", R"({"event":"e"})");
+    };
+    EXPECT_THAT(second(), testing::Contains(testing::HasSubstr("Too many messages per second")));
+    d.join("A", "room", is_private);
+    d.machine.set_rates({});
+    EXPECT_THAT(second(), testing::Not(testing::Contains(testing::HasSubstr("Too many messages"))));
 }
 
 TEST_F(Policies, HoldForTopicsWithHandlersToo) {

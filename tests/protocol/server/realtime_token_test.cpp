@@ -13,6 +13,7 @@ namespace {
 using namespace std::chrono_literals;
 using phx::server::Policy;
 using phx::server::Requirement;
+using phx::server::Route;
 using testing::Contains;
 using testing::ElementsAre;
 using testing::IsEmpty;
@@ -143,6 +144,64 @@ TEST_F(Tokens, DoNotExpireOnceRenewed) {
     d.advance(4s);
     EXPECT_THAT(d.masked(),
                 ElementsAre(d.system("A", "x", "Token has expired 0 seconds ago"), d.closed("A", "x")));
+}
+
+/// As realtime-js does it: the connection has the project's key, its channels have the user's token.
+struct InboxTokens : Tokens {
+    void join(std::string_view payload) {
+        d.text("A", R"(["1","1","realtime:$inbox","phx_join",)" + std::string(payload) + "]");
+        lines = d.lines();
+    }
+    void renew(std::string_view token) {
+        d.text("A", R"(["1","2","realtime:$inbox","access_token",{"access_token":")" + std::string(token) +
+                        "\"}]");
+        lines = d.lines();
+    }
+    std::size_t reached(const Route& route) {
+        const std::size_t count = d.machine.send(d.now, route, "news", phx::server::Payload("{}"));
+        d.drain();
+        EXPECT_EQ(d.lines().size(), count);
+        return count;
+    }
+    std::vector<std::string> lines;
+};
+
+TEST_F(InboxTokens, SayWhomItIsOf) {
+    join(R"({"access_token":"member"})");
+    EXPECT_EQ(reached(Route::user("member")), 1U);
+    EXPECT_EQ(reached(Route::role("member")), 1U);
+    EXPECT_EQ(reached(Route::user("anon")), 0U);
+    renew("guest");
+    EXPECT_THAT(lines, IsEmpty());
+    EXPECT_EQ(reached(Route::user("guest")), 1U);
+    EXPECT_EQ(reached(Route::user("member")), 0U);
+    EXPECT_EQ(reached(Route::role("member")), 0U);
+    d.text("A", R"(["1","3","realtime:$inbox","phx_leave",{}])");
+    join("{}");
+    EXPECT_EQ(reached(Route::user("guest")), 0U);
+    EXPECT_EQ(reached(Route::user("anon")), 1U);
+    d.close("A");
+    EXPECT_EQ(d.machine.send(d.now, Route::user("anon"), "news", phx::server::Payload("{}")), 0U);
+}
+
+TEST_F(InboxTokens, EndItWithTheirTime) {
+    join(R"({"access_token":"soon"})");
+    EXPECT_EQ(reached(Route::user("soon")), 1U);
+    d.advance(4s);
+    EXPECT_THAT(d.lines(), Contains(testing::HasSubstr("Token has expired")));
+    EXPECT_EQ(reached(Route::user("soon")), 0U);
+    EXPECT_EQ(reached(Route::all()), 0U);
+}
+
+TEST_F(InboxTokens, ThatAreBadRefuseOrEndIt) {
+    join(R"({"access_token":"bad"})");
+    EXPECT_THAT(lines, ElementsAre(testing::HasSubstr("MalformedJWT")));
+    EXPECT_EQ(reached(Route::all()), 0U);
+    join(R"({"access_token":"sb_publishable_key"})"); // a key, as realtime-js sends it without a user
+    EXPECT_EQ(reached(Route::user("anon")), 1U);
+    renew("bad");
+    EXPECT_THAT(lines, Contains(testing::HasSubstr("phx_close")));
+    EXPECT_EQ(reached(Route::all()), 0U);
 }
 
 TEST_F(Tokens, OfTheConnectionEndEverythingThatLivesByThem) {

@@ -30,14 +30,31 @@ struct ARegistry : testing::Test {
         connection.roles = std::move(roles);
         connection.socket_id = std::move(socket_id);
         session.connection = std::make_shared<const phx::server::Connection>(std::move(connection));
-        registry.add(session);
+        registry.add(session, *session.connection);
         return id;
+    }
+    void name(SessionId id, std::string user) {
+        remove(id);
+        phx::server::Identity who;
+        who.user_id = std::move(user);
+        registry.add(*sessions.find(id), who);
     }
     void remove(SessionId id) { registry.remove(*sessions.find(id), sessions); }
 
     SessionTable sessions;
     Registry registry{7};
 };
+
+TEST_F(ARegistry, FindsWhomASessionIsNamedAfter) {
+    const SessionId id = add("anon", {"anon"}, "socket");
+    name(id, "ada");
+    EXPECT_THAT(registry.find(Registry::Kind::user, "ada"), ElementsAre(id));
+    EXPECT_THAT(registry.find(Registry::Kind::user, "anon"), IsEmpty());
+    EXPECT_THAT(registry.find(Registry::Kind::role, "anon"), IsEmpty());
+    EXPECT_THAT(registry.find(Registry::Kind::socket_id, "socket"), ElementsAre(id));
+    remove(id);
+    EXPECT_EQ(registry.size(), 0U);
+}
 
 TEST_F(ARegistry, KeepsKindsOfNamesApart) {
     const SessionId id = add("x");

@@ -57,6 +57,30 @@ TEST(RestBatch, SaysOfEachMessageWhatIsWrongWithIt) {
     EXPECT_EQ(errors_of("7"), R"({"errors":{"messages":["can't be blank"]}})");
 }
 
+TEST(RestBatch, KnowsWhetherAPayloadOfAnyMessageIsTooLarge) {
+    const std::string fits = R"({"topic":"t","event":"e","payload":{}})", wrong = R"({"topic":7})";
+    const std::string large =
+        R"({"topic":"t","event":"e","payload":{"a":")" + std::string(limit, 'x') + R"("}})";
+    const auto has_too_large = [](const std::string& first, const std::string& second) {
+        return read_batch(R"({"messages":[)" + first + "," + second + "]}", limit).has_too_large;
+    };
+    EXPECT_TRUE(has_too_large(large, fits));
+    EXPECT_TRUE(has_too_large(wrong, large));
+    EXPECT_FALSE(has_too_large(wrong, fits));
+}
+
+TEST(RestBatch, OfMoreThanAThousandMessagesIsNotLookedAtFurther) {
+    std::string body = R"({"messages":[)";
+    for (std::size_t i = 0; i < max_rest_broadcasts; ++i)
+        body += R"({"topic":"t","event":"e","payload":{}},)";
+    const std::string most = body.substr(0, body.size() - 1) + "]}";
+    EXPECT_FALSE(read_batch(most, limit).has_too_many);
+    EXPECT_EQ(read_batch(most, limit).messages.size(), max_rest_broadcasts);
+    const RestBatch larger = read_batch(body + "7]}", limit);
+    EXPECT_TRUE(larger.has_too_many);
+    EXPECT_EQ(larger.messages.size(), 0u);
+}
+
 TEST(RestPayload, IsRefusedWhenItIsTooLarge) {
     EXPECT_EQ(payload_errors("1234", 4), "");
     EXPECT_EQ(payload_errors("12345", 4), R"({"errors":{"payload":["Payload size exceeds tenant limit"]}})");
