@@ -49,8 +49,8 @@ public:
     /// `Run::caller`: handles events until `stop()`; may be called again afterwards. Handlers run on this
     /// thread.
     void run();
-    /// `Run::caller`: handles what is due now and never blocks. Returns how many callbacks of the network,
-    /// timers and posted calls it ran.
+    /// `Run::caller`: handles what is due now and never blocks. Returns how many handlers and posted calls it
+    /// ran.
     std::size_t poll();
     /// `Run::caller` inside a loop of another library: a descriptor that is readable when `poll()` is due,
     /// ...

@@ -36,6 +36,10 @@ struct SocketOptions {
     /// Further headers of the upgrade request, or of each request of the long poll, in this order
     /// (Authorization, Cookie, Origin, ...).
     std::vector<std::pair<std::string, std::string>> headers = {};
+    /// Further subprotocols that the upgrade offers, behind the one that carries `auth_token`: for gateways
+    /// that ask for one. Phoenix chooses none of them, which is fine; one that was not offered ends the
+    /// attempt with `Errc::upgrade_refused`. The long poll has none.
+    std::vector<std::string> subprotocols = {};
     Vsn vsn = Vsn::v2;
 
     /// How long a push, join or leave waits that names no timeout of its own. phoenix.js DEFAULT_TIMEOUT.
@@ -74,6 +78,7 @@ struct SocketSetup {
     Provider<std::vector<protocol::Param>> params_provider;
     Provider<std::string> auth_token;
     std::vector<std::pair<std::string, std::string>> headers;
+    std::vector<std::string> subprotocols;
     Vsn vsn;
     Millis timeout, connect_timeout, heartbeat_interval, heartbeat_timeout;
     RetryOptions retry;
@@ -89,11 +94,12 @@ struct SocketSetup {
     explicit SocketSetup(SocketOptions options)
         : params(query_params(options.params)),
           params_provider(param_list(std::move(options.params_provider))),
-          auth_token(std::move(options.auth_token)), headers(std::move(options.headers)), vsn(options.vsn),
-          timeout(options.timeout), connect_timeout(options.connect_timeout),
-          heartbeat_interval(options.heartbeat_interval), heartbeat_timeout(options.heartbeat_timeout),
-          retry(std::move(options.retry)), in_flight(options.in_flight),
-          max_message_bytes(options.max_message_bytes), max_buffered_messages(options.max_buffered_messages),
+          auth_token(std::move(options.auth_token)), headers(std::move(options.headers)),
+          subprotocols(std::move(options.subprotocols)), vsn(options.vsn), timeout(options.timeout),
+          connect_timeout(options.connect_timeout), heartbeat_interval(options.heartbeat_interval),
+          heartbeat_timeout(options.heartbeat_timeout), retry(std::move(options.retry)),
+          in_flight(options.in_flight), max_message_bytes(options.max_message_bytes),
+          max_buffered_messages(options.max_buffered_messages),
           max_buffered_bytes(options.max_buffered_bytes), tls(std::move(options.tls)),
           network(std::move(options.network)), transport(options.transport),
           logger(std::move(options.logger)), log_level(options.log_level),

@@ -28,8 +28,8 @@
 ///     world.run_for(30s);                              // at once
 ///     EXPECT_EQ(lobby.state(), phx::ChannelState::joined);
 ///
-/// What is not virtual: threads and clocks of your own. What they do is safe, but no longer the same each
-/// time.
+/// What is not virtual: threads and clocks of your own (`World::wall_clock()` is the one that the library
+/// goes by). What they do is safe, but no longer the same each time.
 namespace phx::testing {
 
 /// How connections behave. Bytes are never lost or reordered without a fault.
@@ -155,6 +155,9 @@ public:
     // ---- time; not in handlers: that throws std::logic_error
     /// Since the World began.
     Micros now() const noexcept;
+    /// What the calendar says on both ends: 2026-01-01 00:00 UTC when the World begins. Tokens that the
+    /// server is to take are to be made by it.
+    std::chrono::system_clock::time_point wall_clock() const noexcept;
     void run_for(Micros);
     /// Until `done`, which is asked whenever something has happened. False after `limit`, or when nothing
     /// happens any more.

@@ -247,6 +247,7 @@ void ClientMachine::State::end_channel(TimePoint now, ChannelMachine& channel, c
     const bool everything = ending.scope == Scope::everything;
     const bool sent = channel.join_ref() != 0;
     channel.cancel_rejoin();
+    if (everything) channel.params_pending = false; // an answer that is out, is for nobody
     // The server lets go of its channels with the connection: who was leaving has left.
     if (from == ChannelState::leaving) {
         const PushOutcome leaves = everything ? failed(ending.push) : done();

@@ -216,6 +216,8 @@ Result<protocol::Target> Driver::target() {
     if (!url) return Failure{url.error()};
     target.url = text_of(*url, target.transport);
     if (!(*token)->empty()) target.subprotocols = protocol::token_subprotocols(**token);
+    for (const std::string& further : setup_.subprotocols)
+        target.subprotocols.append(target.subprotocols.empty() ? "" : ", ").append(further);
     return target;
 }
 

@@ -36,9 +36,14 @@ void Driver::note(const protocol::event::SocketChanged& news) {
     if (news.to == SocketState::waiting) wait = machine_.next_attempt().value_or(loop_.now()) - loop_.now();
     log(news, wait);
     if (news.to == SocketState::waiting || news.to == SocketState::idle) forget_answers();
-    if (news.to == SocketState::idle) { // what is still asked, is asked for nobody
+    const bool is_disconnected = news.to == SocketState::idle || news.to == SocketState::closing;
+    if (is_disconnected) { // what is still asked, is asked for nobody
         ++session_;
         preparation_.asks_params = preparation_.asks_token = false;
+        for (const auto& [id, channel] : channels_) {
+            channel->asks_params = false;
+            ++channel->provider_number;
+        }
     }
     if (wait && news.why && setup_.retry.should_reconnect) {
         questions_.emplace_back(ConfirmReconnect{protocol::connection_error(*news.why)});

@@ -43,6 +43,9 @@ void check_headers(const SocketSetup& setup) {
         hosts += protocol::equals_ignoring_case(name, "host") ? 1 : 0;
     }
     require(hosts <= 1, "there must be one Host header at the most");
+    for (const std::string& subprotocol : setup.subprotocols)
+        require(protocol::is_field_token(subprotocol),
+                "a subprotocol must be a token of letters, digits and !#$%&'*+-.^_`|~");
 }
 
 void check_network(const SocketSetup& setup) {

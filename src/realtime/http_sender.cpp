@@ -30,6 +30,15 @@ void hide_secrets(std::string& body, const std::vector<std::pair<std::string, st
     }
 }
 
+std::optional<Error> check_headers(const HttpSender::Headers& headers) {
+    for (const auto& [name, value] : headers) {
+        if (protocol::is_field_value(value)) continue;
+        return fail(Errc::invalid_argument, "the value of the header " + name + " has control characters")
+            .error;
+    }
+    return {};
+}
+
 Error cancelled_error() { return fail(Errc::cancelled, "cancelled by this program").error; }
 
 } // namespace
@@ -37,8 +46,9 @@ Error cancelled_error() { return fail(Errc::cancelled, "cancelled by this progra
 HttpSender::Lane::Lane(HttpSender& sender)
     : client(sender.loop_, sender, sender.target_, max_body_bytes, HttpClient::PartialBody::is_taken) {}
 
-HttpSender::HttpSender(LoopCore& loop, ConnectionTarget target, Limits limits)
-    : loop_(loop), target_(std::move(target)), limits_(limits), timer_(loop, [this] { handle_timeout(); }) {}
+HttpSender::HttpSender(LoopCore& loop, ConnectionTarget target, Limits limits, Credentials credentials)
+    : loop_(loop), target_(std::move(target)), limits_(limits), credentials_(std::move(credentials)),
+      timer_(loop, [this] { handle_timeout(); }) {}
 
 HttpSender::~HttpSender() { close(); }
 
@@ -47,11 +57,8 @@ HttpSender::~HttpSender() { close(); }
 void HttpSender::send(Request request, Millis timeout, PushPtr push) {
     assert(loop_.on_loop_thread());
     if (is_closed_) return finish_soon(std::move(push), {}, SocketCore::closed_error());
-    for (const auto& [name, value] : request.headers) {
-        if (protocol::is_field_value(value)) continue;
-        const std::string what = "the value of the header " + name + " has control characters";
-        return finish_soon(std::move(push), {}, fail(Errc::invalid_argument, what).error);
-    }
+    if (auto error = check_headers(request.headers))
+        return finish_soon(std::move(push), {}, std::move(error));
     const std::size_t bytes = size_of(request);
     if (jobs_ >= limits_.max_requests || bytes > limits_.max_bytes - bytes_) {
         return finish_soon(std::move(push), {},
@@ -63,8 +70,26 @@ void HttpSender::send(Request request, Millis timeout, PushPtr push) {
     ++jobs_;
     bytes_ += bytes;
     const TimePoint now = loop_.now(), deadline = protocol::after(now, in_core(timeout));
-    waiting_.push_back({std::move(request), std::move(push), now, deadline, bytes});
+    waiting_.push_back({std::move(request), std::move(push), now, deadline, bytes, !credentials_});
     wake_at(deadline);
+    if (!credentials_) return start_waiting();
+    credentials_([this](const Result<Headers>& headers) { give_credentials(headers); });
+}
+
+/// To all that wait for them: they are as new as can be.
+void HttpSender::give_credentials(const Result<Headers>& headers) {
+    for (Job& job : std::exchange(waiting_, {})) {
+        std::optional<Error> error;
+        if (!job.has_credentials) error = headers ? check_headers(*headers) : headers.error();
+        if (error) {
+            finish(std::move(job), {}, std::move(error));
+            continue;
+        }
+        if (!job.has_credentials)
+            job.request.headers.insert(job.request.headers.end(), headers->begin(), headers->end());
+        job.has_credentials = true;
+        waiting_.push_back(std::move(job));
+    }
     start_waiting();
 }
 
@@ -109,6 +134,7 @@ HttpSender::Lane* HttpSender::free_lane() {
 void HttpSender::start_waiting() {
     while (!waiting_.empty()) {
         const bool is_wanted = !waiting_.front().push->is_cancelled;
+        if (is_wanted && !waiting_.front().has_credentials) return;
         Lane* const lane = is_wanted ? free_lane() : nullptr;
         if (is_wanted && !lane) return;
         Job job = std::move(waiting_.front());
@@ -190,10 +216,10 @@ void HttpSender::handle_timeout() {
         if (job.deadline > now) {
             waiting_.push_back(std::move(job));
         } else {
+            const char* const why = job.has_credentials ? "those before it were not answered in time"
+                                                        : "the provider of tokens did not answer in time";
             finish(std::move(job), {},
-                   fail(Errc::timeout,
-                        "an HTTP broadcast was not sent: those before it were not answered in time")
-                       .error);
+                   fail(Errc::timeout, std::string("an HTTP broadcast was not sent: ") + why).error);
         }
     }
     start_waiting();

@@ -30,7 +30,7 @@ struct HttpSenderLimits {
 /// leave in their order; over several connections the server may take them in another. Loop thread only; it
 /// may be destroyed at any time, but for inside a call of its own.
 ///
-///     waiting (for a connection) -> under way -> finished
+///     waiting (for the credentials, for a connection) -> under way -> finished
 ///
 /// Every push finishes once, from a task of the loop and never inside a call of the sender. The
 /// server may have acted on a request whose answer is lost, so that none is sent twice.
@@ -38,26 +38,29 @@ class HttpSender final : private HttpClient::Listener {
 public:
     using Limits = HttpSenderLimits;
     using PushPtr = std::shared_ptr<PushState>;
+    using Headers = std::vector<std::pair<std::string, std::string>>;
+    /// Asked for each request; answers on the loop thread, at once or later.
+    using Credentials = Function<void(Function<void(Result<Headers>)>)>;
 
     struct Request {
         std::string target = {};       ///< path and query below the base, as single_target() makes it
         std::string content_type = {}; ///< of the body
-        /// The API key and the token. They stand in no error, also where the server repeats them.
-        std::vector<std::pair<std::string, std::string>> headers = {};
+        /// With the credentials. They stand in no error, also where the server repeats them.
+        Headers headers = {};
         std::string body = {};
         protocol::realtime::BroadcastEndpoint endpoint = protocol::realtime::BroadcastEndpoint::single;
     };
 
     /// `target.url` is the rest_base() of all requests.
-    HttpSender(LoopCore&, ConnectionTarget target, Limits = {});
+    HttpSender(LoopCore&, ConnectionTarget target, Limits = {}, Credentials = {});
     ~HttpSender();
     HttpSender(const HttpSender&) = delete;
     HttpSender& operator=(const HttpSender&) = delete;
 
     /// `timeout` is more than zero. The push finishes with a reply of status "ok", whose response is the body
-    /// if that is JSON, or with the error of outcome_of_broadcast(), that of the connection, timeout (counted
-    /// from here), buffer_full, invalid_argument (a header that could end the request's head), cancelled or
-    /// socket_closed.
+    /// if that is JSON, or with the error of outcome_of_broadcast(), that of the credentials, that of the
+    /// connection, timeout (counted from here), buffer_full, invalid_argument (a header that could end the
+    /// request's head), cancelled or socket_closed.
     void send(Request, Millis timeout, PushPtr);
     /// Gives the request up if it is here. A push whose `is_cancelled` is set is not sent any more, and
     /// finishes likewise when its turn or its answer comes.
@@ -72,6 +75,7 @@ private:
         TimePoint since;
         TimePoint deadline;
         std::size_t bytes;
+        bool has_credentials;
     };
     /// One connection.
     struct Lane {
@@ -87,6 +91,7 @@ private:
     Lane& lane_of(const HttpClient&);
     Lane* free_lane();
     Job take_job(Lane&);
+    void give_credentials(const Result<Headers>&);
     void start_waiting();
     void start(Lane&, Job);
     void handle_timeout();
@@ -97,6 +102,7 @@ private:
     LoopCore& loop_;
     const ConnectionTarget target_;
     const Limits limits_;
+    Credentials credentials_;
     std::deque<Lane> lanes_; // made when they are needed
     std::deque<Job> waiting_;
     std::size_t jobs_ = 0;  // waiting and under way

@@ -139,8 +139,7 @@ RealtimeChannel RealtimeChannel::on_postgres_changes(const PostgresFilter& filte
 
 RealtimeChannel RealtimeChannel::on_presence_join(Function<void(const PresenceEvent&)> handler,
                                                   HandlerId* id) const {
-    core_->want_presence();
-    Presence& presence = core_->presence();
+    Presence& presence = core_->want_presence();
     const auto kept = std::make_shared<PresenceHandler>(std::move(handler));
     const std::weak_ptr<PresenceHandler> weak = kept;
     const HandlerId joined = presence.on_join([weak](const PresenceEntry* before, const PresenceEntry& come) {
@@ -157,8 +156,7 @@ RealtimeChannel RealtimeChannel::on_presence_join(Function<void(const PresenceEv
 
 RealtimeChannel RealtimeChannel::on_presence_leave(Function<void(const PresenceEvent&)> handler,
                                                    HandlerId* id) const {
-    core_->want_presence();
-    Presence& presence = core_->presence();
+    Presence& presence = core_->want_presence();
     const auto kept = std::make_shared<PresenceHandler>(std::move(handler));
     const std::weak_ptr<PresenceHandler> weak = kept;
     const HandlerId left = presence.on_leave([weak](const PresenceEntry& now, const PresenceEntry& gone) {
@@ -174,9 +172,9 @@ RealtimeChannel RealtimeChannel::on_presence_leave(Function<void(const PresenceE
 }
 
 RealtimeChannel RealtimeChannel::on_presence_sync(Function<void()> handler, HandlerId* id) const {
-    core_->want_presence();
+    Presence& presence = core_->want_presence();
     const auto kept = std::make_shared<Function<void()>>(std::move(handler));
-    const HandlerId synced = core_->presence().on_sync([weak = std::weak_ptr(kept)] {
+    const HandlerId synced = presence.on_sync([weak = std::weak_ptr(kept)] {
         if (const auto call = weak.lock()) (*call)();
     });
     core_->keep(synced, kept);
@@ -198,8 +196,10 @@ RealtimeChannel RealtimeChannel::on_gap(Function<void(Millis)> handler, HandlerI
 }
 
 void RealtimeChannel::off(HandlerId id) const {
-    core_->presence().off(id);
-    core_->presence().off(core_->let_go(id));
+    if (Presence* const presence = core_->presence()) {
+        presence->off(id);
+        presence->off(core_->let_go(id));
+    }
     core_->socket().handlers.kill(id);
     core_->socket().post([core = core_](Driver*) { core->sweep(); });
 }
@@ -258,7 +258,10 @@ Push RealtimeChannel::untrack(std::optional<Millis> timeout) const {
     return send_presence(core_, protocol::presence_untrack_payload(), {}, timeout);
 }
 
-PresenceState RealtimeChannel::presences() const { return core_->presence().state(); }
+PresenceState RealtimeChannel::presences() const {
+    const Presence* const presence = core_->presence();
+    return presence ? presence->state() : PresenceState();
+}
 
 Push RealtimeChannel::failed_push(Error error) const {
     return shell::failed_push(core_->channel().core()->shared_socket(), std::move(error));

@@ -44,7 +44,9 @@ std::optional<std::string> refusal_text(const Error& error) {
 
 RealtimeCore::RealtimeCore(std::shared_ptr<RealtimeHub> hub, Channel channel,
                            realtime::RealtimeChannelOptions options)
-    : hub_(std::move(hub)), channel_(std::move(channel)), options_(std::move(options)), presence_(channel_) {}
+    : hub_(std::move(hub)), channel_(std::move(channel)), options_(std::move(options)) {
+    if (options_.presence) make_presence();
+}
 
 RealtimeCore::~RealtimeCore() = default;
 
@@ -72,11 +74,11 @@ protocol::JoinConfig RealtimeCore::config() {
     config.broadcast_self = options_.broadcast_self;
     config.broadcast_ack = options_.broadcast_ack;
     config.is_private = options_.is_private;
-    config.presence_enabled = options_.presence || wants_presence_;
+    config.presence_enabled = presence() != nullptr;
+    is_without_presence_ = !config.presence_enabled;
     config.presence_key = options_.presence_key;
     std::erase_if(bindings_, [](const auto& binding) { return binding->handlers.empty(); });
     for (const auto& binding : bindings_) config.postgres_changes.push_back(binding->asked);
-    is_replaying_ = false;
     if (!options_.is_private || !may_replay_) return config;
     if (!was_joined_ && options_.replay) {
         config.replay_since_ms = in_unix_ms(options_.replay->since);
@@ -85,11 +87,35 @@ protocol::JoinConfig RealtimeCore::config() {
         config.replay_since_ms = window_.since();
         config.replay_limit = most_replayed;
     }
-    is_replaying_ = config.replay_since_ms.has_value();
     return config;
 }
 
 // ---- handlers
+
+Presence& RealtimeCore::make_presence() {
+    const std::lock_guard lock(mutex_);
+    if (!made_presence_) {
+        made_presence_ = std::make_unique<Presence>(channel_);
+        presence_.store(made_presence_.get(), std::memory_order_release);
+    }
+    return *made_presence_;
+}
+
+Presence& RealtimeCore::want_presence() {
+    if (Presence* const wanted = presence()) return *wanted;
+    socket().post([core = shared_from_this()](Driver*) { core->check_presence(); });
+    return make_presence();
+}
+
+void RealtimeCore::check_presence() {
+    const ChannelState state = channel_.state();
+    const bool is_under_way = state == ChannelState::joining || state == ChannelState::joined;
+    if (!is_under_way || !is_without_presence_) return;
+    report(fail(Errc::invalid_argument,
+                "the server sends presence from the next join on: add a handler of it before subscribe(), or "
+                "set RealtimeChannelOptions::presence")
+               .error);
+}
 
 void RealtimeCore::keep(HandlerId id, std::shared_ptr<void> handler, HandlerId other) {
     const std::lock_guard lock(mutex_);
@@ -186,15 +212,10 @@ void RealtimeCore::channel_joined(const Reply& reply) {
     const bool is_on_its_way = waiting_track && !waiting_track->is_finished();
     if (tracked_ && !is_on_its_way)
         (void)channel_.send("presence", protocol::presence_track_payload(*tracked_));
-    window_.note_alive(ReplayWindow::Clock::now());
+    window_.note_alive(socket().loop().wall_clock());
     may_replay_ = true;
-    const auto missed = std::exchange(missed_, {});
-    replayed_ = 0;
-    if (missed && is_replaying_) {
-        replayed_for_ = missed;
-    } else if (missed) {
-        socket().notify(gaps, *missed);
-    }
+    // Also where a replay follows: that has messages of the database alone, and not more than 25.
+    if (const auto missed = std::exchange(missed_, {})) socket().notify(gaps, *missed);
     tell(SubscribeStatus::subscribed, nullptr);
     finish_asking({});
     give_token(); // one that came while the join was out
@@ -215,7 +236,10 @@ void RealtimeCore::channel_changed(ChannelState from, ChannelState to, const Err
     const bool is_used = to != ChannelState::closed;
     if (is_used_ != is_used && hub_->driver) hub_->driver->channel_used(is_used);
     is_used_ = is_used;
-    if (to == ChannelState::joining) ask_now();
+    if (to == ChannelState::joining) {
+        is_without_presence_ = false; // config() says
+        ask_now();
+    }
     if (to == ChannelState::closed) {
         const std::optional<Error> error = why ? std::optional(explained(*why)) : std::nullopt;
         was_joined_ = false;
@@ -288,13 +312,9 @@ void RealtimeCore::receive_broadcast(const Message& message) {
     const auto broadcast = realtime::Broadcast::read(message, scratch_);
     if (!broadcast) return report(broadcast.error());
     if (options_.is_private) {
-        window_.note_alive(ReplayWindow::Clock::now());
+        window_.note_alive(socket().loop().wall_clock());
         const bool is_known = !broadcast->meta().empty() && !window_.note_message(broadcast->id());
-        const bool is_replayed = broadcast->is_replayed();
-        // The server sends no more than that: there may be others.
-        if (is_replayed && ++replayed_ == most_replayed && replayed_for_)
-            socket().notify(gaps, *std::exchange(replayed_for_, {}));
-        if (is_known && is_replayed) return; // it came before the loss
+        if (is_known && broadcast->is_replayed()) return; // it came before the loss
     }
     if (broadcasts_.empty()) return;
     const auto found = broadcasts_.find(lower(broadcast->event()));

@@ -42,9 +42,11 @@ public:
     const Channel& channel() const noexcept { return channel_; }
     SocketCore& socket() const noexcept { return channel_.core()->socket(); }
     RealtimeHub& hub() const noexcept { return *hub_; }
-    Presence& presence() noexcept { return presence_; }
+    /// Null while nobody wants it: the server sends diffs to everybody, the state only to who asked.
+    Presence* presence() const noexcept { return presence_.load(std::memory_order_acquire); }
+    /// Wanted from the next join on. If that comes too late for the current one, it is reported.
+    Presence& want_presence();
     const realtime::RealtimeChannelOptions& options() const noexcept { return options_; }
-    void want_presence() noexcept { wants_presence_ = true; }
     /// A handler of presence, which is let go with its channel, as the others are: what it owns may own the
     /// channel. off() of `id` takes `other` along.
     void keep(HandlerId id, std::shared_ptr<void> handler, HandlerId other = {});
@@ -95,20 +97,22 @@ private:
     void tell(realtime::SubscribeStatus, const Error* why);
     void ask_now();
     void finish_asking(const std::optional<Error>&);
+    Presence& make_presence();
+    void check_presence();
     void report(Error);
 
     const std::shared_ptr<RealtimeHub> hub_;
     Channel channel_;
     realtime::RealtimeChannelOptions options_;
-    std::atomic<bool> wants_presence_{false};
     struct Kept {
         std::shared_ptr<void> handler;
         HandlerId other;
     };
-    std::mutex mutex_; // of kept_ and has_ended_
+    std::mutex mutex_; // of kept_, has_ended_ and the making of presence_
     std::map<std::uint64_t, Kept> kept_;
     bool has_ended_ = false;
-    Presence presence_;
+    std::unique_ptr<Presence> made_presence_;
+    std::atomic<Presence*> presence_{nullptr};
 
     std::map<std::string, BroadcastHandlers, std::less<>> broadcasts_; // by event, in lower case
     std::vector<std::unique_ptr<Binding>> bindings_;
@@ -120,12 +124,10 @@ private:
     std::optional<std::string> given_token_;     // to the server, for this channel
     std::optional<realtime::SystemMessage> end_; // what the server said before it ends the channel
     std::optional<Millis> missed_;
-    std::optional<Millis> replayed_for_; // a time away that the replay may not cover
-    int replayed_ = 0;                   // messages, since the join
     std::string scratch_;
     bool is_used_ = false;
     bool was_joined_ = false;
-    bool is_replaying_ = false; // the current join asked for what was missed
+    bool is_without_presence_ = false; // the current join
     bool may_replay_ = true;
 };
 

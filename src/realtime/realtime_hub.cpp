@@ -52,7 +52,9 @@ RealtimeDriver::RealtimeDriver(std::shared_ptr<RealtimeHub> hub, std::shared_ptr
                                                 for (const auto& channel : hub_->channels())
                                                     channel->give_token();
                                             })),
-      http_(loop_, std::move(setup.http)), empty_(loop_, [this] { handle_empty(); }) {
+      http_(loop_, std::move(setup.http), {},
+            [this](Function<void(Result<HttpSender::Headers>)> told) { ask_credentials(std::move(told)); }),
+      empty_(loop_, [this] { handle_empty(); }) {
     hub_->driver = this;
 }
 
@@ -68,16 +70,16 @@ void RealtimeDriver::handle_empty() {
     if (used_ == 0 && socket_->driver) socket_->driver->disconnect(1000, "no channel is subscribed");
 }
 
-void RealtimeDriver::http_send(HttpSender::Request request, Millis timeout,
-                               const std::shared_ptr<PushState>& push) {
-    tokens_->ask([this, alive = std::weak_ptr<TokenKeeper>(tokens_), request = std::move(request), timeout,
-                  pending = PendingPush(push)](const Result<std::string>& token) mutable {
-        if (alive.expired()) return; // and the push ends as the socket does
-        const auto waiting = pending.take();
-        if (!token) return waiting->finish(token.error());
-        request.headers.emplace_back("apikey", hub_->api_key());
-        if (!token->empty()) request.headers.emplace_back("Authorization", "Bearer " + *token);
-        http_.send(std::move(request), std::max(timeout, Millis(1)), waiting);
+void RealtimeDriver::http_send(HttpSender::Request request, Millis timeout, std::shared_ptr<PushState> push) {
+    http_.send(std::move(request), std::max(timeout, Millis(1)), std::move(push));
+}
+
+void RealtimeDriver::ask_credentials(Function<void(Result<HttpSender::Headers>)> told) {
+    tokens_->ask([this, told = std::move(told)](const Result<std::string>& token) mutable {
+        if (!token) return told(Failure{token.error()});
+        HttpSender::Headers headers = {{"apikey", hub_->api_key()}};
+        if (!token->empty()) headers.emplace_back("Authorization", "Bearer " + *token);
+        told(std::move(headers));
     });
 }
 

@@ -64,13 +64,14 @@ public:
     TokenKeeper& tokens() noexcept { return *tokens_; }
     /// A channel is subscribed, or is to be, from now on, or no more.
     void channel_used(bool is_used);
-    void http_send(HttpSender::Request, Millis timeout, const std::shared_ptr<PushState>&);
+    void http_send(HttpSender::Request, Millis timeout, std::shared_ptr<PushState>);
     /// Everything that waits ends, and so does this.
     void end();
     void loop_stopping() override { end(); }
 
 private:
     void handle_empty();
+    void ask_credentials(Function<void(Result<HttpSender::Headers>)>);
 
     LoopCore& loop_;
     const std::shared_ptr<RealtimeHub> hub_;

@@ -12,9 +12,9 @@ namespace phx::shell {
 /// What came last, so that a replay can begin there and bring nothing twice.
 class ReplayWindow {
 public:
-    using Clock = std::chrono::system_clock;
+    using Time = std::chrono::system_clock::time_point;
 
-    void note_alive(Clock::time_point now) { last_ = now; }
+    void note_alive(Time now) { last_ = now; }
     /// False if a message with this id came already.
     bool note_message(std::string id) {
         if (id.empty()) return true;
@@ -36,7 +36,7 @@ public:
 private:
     static constexpr std::size_t max_ids = 1024; // a replay brings 25
 
-    std::optional<Clock::time_point> last_;
+    std::optional<Time> last_;
     std::unordered_set<std::string> known_;
     std::deque<std::string> order_;
 };

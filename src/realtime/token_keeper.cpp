@@ -30,6 +30,7 @@ void TokenKeeper::ask(Told told) {
 }
 
 void TokenKeeper::refresh() {
+    if (is_asking_ && !is_doubtful_) return; // and whoever asked hears of a failure
     ask([socket = socket_](const Result<std::string>& token) {
         if (!token) socket->report(token.error());
     });
@@ -45,6 +46,7 @@ void TokenKeeper::take(std::uint64_t question, Result<std::string> token) {
     if (has_ended_ || question != question_) return;
     is_asking_ = is_doubtful_ = false;
     if (token) change(*token);
+    if (!is_watching_) watch_expiry(); // none came, or the old one again
     for (Told& told : std::exchange(waiting_, {})) told(token);
 }
 
@@ -55,22 +57,26 @@ void TokenKeeper::change(std::string token) {
     changed_();
 }
 
-/// A tenth of its life before the end, but not more than a minute.
+/// A tenth of what is left of its life before the end, but not more than a minute; where that brings no new
+/// one, again and again, ever closer to the end.
 void TokenKeeper::watch_expiry() {
     using namespace std::chrono;
     expiring_.arm({});
+    is_watching_ = false;
     const auto expiry = protocol::realtime::token_expiry(current_);
     if (!expiry) return;
-    const auto now = duration_cast<seconds>(system_clock::now().time_since_epoch());
+    const auto now = duration_cast<seconds>(socket_->loop().wall_clock().time_since_epoch());
     constexpr seconds year = hours(24 * 365);
     // In seconds: the year 2286, which tokens of tests like, is beyond the range of the clock.
     const seconds left = std::min(seconds(*expiry) - now, year);
     if (left <= left.zero()) return; // the server will say so
     const Duration margin = std::min<Duration>(minutes(1), Duration(left) / 10);
     expiring_.arm(protocol::after(socket_->loop().now(), left - margin));
+    is_watching_ = true;
 }
 
 void TokenKeeper::handle_expiring() {
+    is_watching_ = false;
     if (provider_) return refresh();
     socket_->report(
         fail(Errc::bad_auth,

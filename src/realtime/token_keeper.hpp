@@ -49,6 +49,7 @@ private:
     bool is_doubtful_ = false;   // the answer that is out
     std::uint64_t question_ = 0; // answers to an older one are ignored
     bool has_ended_ = false;
+    bool is_watching_ = false; // expiring_ is armed
     LoopTimer expiring_;
 };
 

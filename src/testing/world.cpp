@@ -231,6 +231,10 @@ std::string World::url(std::string_view path) const { return "ws://phx.test" + s
 
 Micros World::now() const noexcept { return impl_->system.now().time_since_epoch(); }
 
+std::chrono::system_clock::time_point World::wall_clock() const noexcept {
+    return impl_->loop.core()->wall_clock();
+}
+
 void World::run_for(Micros time) {
     const auto end = protocol::after(impl_->system.now(), time);
     impl_->drive([] { return false; }, time);

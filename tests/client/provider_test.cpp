@@ -30,6 +30,37 @@ TEST(Provider, AnswersFromAnotherThread) {
     fetch.join();
 }
 
+SocketOptions with_subprotocols(std::vector<std::string> subprotocols) {
+    SocketOptions options = quick();
+    options.subprotocols = std::move(subprotocols);
+    return options;
+}
+
+TEST(Subprotocols, OfTheProgramAreOfferedBehindTheToken) {
+    ScriptedServer server;
+    Loop loop;
+    Inbox<int> opened;
+    Socket socket(loop, server.url(), with_subprotocols({"chat.v2", "chat.v1"}));
+    socket.on_open([&] { opened.add(1); });
+    socket.connect();
+    Peer peer = server.accept();
+    EXPECT_EQ(token_in(peer.upgrade("Sec-WebSocket-Protocol: chat.v1\r\n")), "chat.v2, chat.v1");
+    opened.wait_for(1); // chat.v1 was offered, and may be chosen
+    socket.disconnect();
+    SocketOptions options = with_subprotocols({"chat.v2"});
+    options.auth_token = [] { return std::string("token"); };
+    Socket other(loop, server.url(), std::move(options));
+    other.connect();
+    Peer with_token = server.accept();
+    EXPECT_EQ(token_in(with_token.upgrade(ok_subprotocol())), subprotocols_of("token") + ", chat.v2");
+}
+
+TEST(Subprotocols, ThatAreNoTokensAreAnError) {
+    Loop loop;
+    EXPECT_THROW(Socket(loop, "ws://localhost:4000/socket", with_subprotocols({"two words"})),
+                 std::invalid_argument);
+}
+
 TEST(Provider, IsNotAskedAgainWhileAnAnswerIsOut) {
     ScriptedServer server;
     Inbox<Error> errors;
@@ -179,6 +210,38 @@ TEST(Provider, OfJoinParamsIsReplacedWhileItsAnswerIsOut) {
     EXPECT_EQ(join.payload, json({{"new", true}}));
     peer.reply(join, "ok");
     (*slow)(Json{{"old", true}});
+}
+
+TEST(Provider, OfJoinParamsIsAskedAnewAfterADisconnect) {
+    ScriptedServer server;
+    std::mutex mutex;
+    std::vector<Answer<Json>> questions;
+    Inbox<int> asked;
+    Loop loop;
+    Socket socket(loop, server.url(), quick());
+    auto room = socket.channel("room:1");
+    room.set_params([&](Answer<Json> answer) {
+        const std::lock_guard lock(mutex);
+        questions.push_back(std::move(answer));
+        asked.add(1);
+    });
+    socket.connect();
+    room.join();
+    Peer first = server.accept_upgraded();
+    asked.wait_for(1);
+    socket.disconnect(); // signed out, and in again as somebody else
+    socket.connect();
+    Peer second = server.accept_upgraded();
+    room.join();
+    ASSERT_EQ(asked.wait_for(2).size(), 2U);
+    std::vector<Answer<Json>> answers;
+    {
+        const std::lock_guard lock(mutex);
+        answers.swap(questions);
+    }
+    answers[0](Json{{"user", "old"}});
+    answers[1](Json{{"user", "new"}});
+    EXPECT_EQ(second.expect("phx_join").payload, json({{"user", "new"}}));
 }
 
 TEST(Provider, ThatIsEmptyLeavesTheParamsOfTheChannel) {

@@ -61,6 +61,37 @@ TEST(RealtimePresence, IsAskedForOnlyWhenSomebodyWantsIt) {
     EXPECT_TRUE(enabled(wanted));
 }
 
+TEST(RealtimePresence, OfABusyRoomIsNothingToWhoDoesNotWantIt) {
+    Watching client; // the server sends diffs to all, but the state only to who asked for it
+    client.subscribe();
+    for (int i = 0; i < 1100; ++i) {
+        const std::string key = std::to_string(i);
+        client.backend.peer->push("realtime:room", "presence_diff",
+                                  R"({"joins":{")" + key + R"(":{"metas":[{"phx_ref":")" + key +
+                                      R"("}]}},"leaves":{}})");
+    }
+    client.settle();
+    EXPECT_TRUE(client.errors.empty());
+    EXPECT_EQ(client.room.presences().size(), 0U);
+}
+
+TEST(RealtimePresence, ThatIsWantedTooLateIsReportedAndComesWithTheNextJoin) {
+    Watching client;
+    client.subscribe();
+    client.watch();
+    client.settle();
+    ASSERT_EQ(client.errors.size(), 1U);
+    EXPECT_EQ(client.errors[0].code, Errc::invalid_argument);
+    EXPECT_NE(client.errors[0].message.find("before subscribe()"), std::string::npos);
+    client.world.drop_connections();
+    ASSERT_TRUE(client.until([&] { return client.sent("phx_join").size() == 2; }));
+    client.settle();
+    EXPECT_TRUE(client.join(1)["config"]["presence"]["enabled"].get<bool>());
+    client.state(R"({"ada":{"metas":[{"phx_ref":"1"}]}})");
+    EXPECT_EQ(client.seen, (Lines{R"(join ada had [] changed [{"presence_ref":"1"}])", "sync"}));
+    EXPECT_EQ(client.errors.size(), 1U);
+}
+
 TEST(RealtimePresence, TellsWhoComesAndGoes) {
     Watching client;
     client.watch();

@@ -5,10 +5,11 @@
 namespace phx::test {
 namespace {
 
-/// One whose time is over then. The clock of a World is not the one that tokens go by.
+/// One whose time is over so long after the beginning of the World.
 std::string token_for(std::chrono::seconds left, std::string_view name = "jwt") {
     using namespace std::chrono;
-    const auto exp = (duration_cast<seconds>(system_clock::now().time_since_epoch()) + left).count();
+    static const auto begin = World().wall_clock();
+    const auto exp = (duration_cast<seconds>(begin.time_since_epoch()) + left).count();
     const std::string claims = Json{{"exp", exp}, {"role", name}}.dump();
     return "e30." +
            protocol::base64_encode(claims, protocol::Base64Alphabet::url, protocol::Base64Padding::unpadded) +
@@ -199,6 +200,77 @@ TEST(RealtimeToken, OfAShortTimeIsRefreshedATenthOfItBefore) {
     EXPECT_EQ(asked, 2);
     supabase.world.run_for(5s);
     EXPECT_EQ(asked, 3);
+}
+
+TEST(RealtimeToken, IsAskedForAgainWhereTheProviderFailsOrHasNoNewOne) {
+    int asked = 0;
+    RealtimeOptions options = options_with([&]() -> Result<std::string> {
+        ++asked;
+        if (asked == 3) return fail(Errc::timeout, "the identity provider is down");
+        return token_for(asked < 5 ? 600s : 86'400s); // the fourth answer is from a cache
+    });
+    options.socket.heartbeat_interval = Millis(0);
+    Supabase supabase(std::move(options));
+    supabase.joined();
+    supabase.world.run_for(550s);
+    EXPECT_EQ(asked, 3);
+    supabase.world.run_for(45s);
+    EXPECT_EQ(asked, 4);
+    supabase.world.run_for(5s);
+    EXPECT_EQ(asked, 5);
+    EXPECT_EQ(supabase.errors.size(), 1U);
+    EXPECT_EQ(supabase.sent("access_token").size(), 1U);
+}
+
+TEST(RealtimeToken, OfTheWorldsServerIsGoodInTheWorld) {
+    using namespace std::chrono;
+    const std::string secret = "a secret of at least thirty-two bytes";
+    testing::Options of_world;
+    of_world.server.tokens = server::TokenOptions{.keys = {.secrets = {secret}}};
+    for (server::Endpoint& endpoint : of_world.server.endpoints) endpoint.idle_timeout = 24h;
+    World world(7, std::move(of_world));
+    int asked = 0;
+    RealtimeOptions options = options_with_key();
+    const auto sign = [&] {
+        ++asked;
+        const auto now = duration_cast<seconds>(world.wall_clock().time_since_epoch()).count();
+        return server::sign_token(Json{{"role", "authenticated"}, {"exp", now + 600}}.dump(), {.key = secret})
+            .value();
+    };
+    options.api_key = sign();
+    options.access_token = [&] { return sign(); };
+    options.socket.heartbeat_interval = Millis(0);
+    RealtimeClient client(world.loop(), world.url("/realtime/v1"), std::move(options));
+    RealtimeChannel room = client.channel("room");
+    std::vector<SubscribeStatus> statuses;
+    ASSERT_TRUE(
+        room.subscribe([&](SubscribeStatus status, const Error*) { statuses.push_back(status); }).wait());
+    world.run_for(30min); // refreshed each time before the server ends the channel
+    EXPECT_EQ(statuses, std::vector<SubscribeStatus>{SubscribeStatus::subscribed});
+    EXPECT_EQ(asked, 6); // the key, the connection, the join, and a minute before each end
+}
+
+TEST(RealtimeToken, MeansNothingWhereTheServersProgramSaysWhoSomebodyIsAndForHowLong) {
+    std::optional<World> world;
+    testing::Options of_world;
+    of_world.server.authorize = [&](const server::ConnectRequest&) {
+        server::ConnectAnswer answer;
+        answer.identity.user_id = "ada";
+        answer.identity.expires_at = world->wall_clock() + 5s;
+        return answer;
+    };
+    world.emplace(7, std::move(of_world));
+    RealtimeOptions options = options_with_key();
+    options.access_token = [] { return std::string("anything"); };
+    RealtimeClient client(world->loop(), world->url("/realtime/v1"), std::move(options));
+    RealtimeChannelOptions once;
+    once.should_resubscribe = [](const Error&) { return false; };
+    RealtimeChannel room = client.channel("room", std::move(once));
+    ASSERT_TRUE(room.subscribe().wait());
+    world->run_for(4s);
+    EXPECT_EQ(room.state(), ChannelState::joined);
+    world->run_for(2s);
+    EXPECT_EQ(room.state(), ChannelState::closed);
 }
 
 TEST(RealtimeToken, WithoutAProviderTheProgramIsToldBeforeItsTimeIsOver) {

@@ -247,6 +247,20 @@ TEST_F(RealtimeHttp, FailsWithTheErrorOfTheProvider) {
     EXPECT_EQ(result.error().message, "signed out");
 }
 
+TEST_F(RealtimeHttp, DoesNotWaitForTheProviderLongerThanItsTimeout) {
+    RealtimeOptions options = quick_options();
+    std::optional<Answer<std::string>> kept;
+    options.access_token = [&](Answer<std::string> answer) { kept.emplace(std::move(answer)); };
+    RealtimeClient other(loop, server.url(), std::move(options));
+    const auto one = result_of(other.channel("r").http_send("say", {}, 20ms));
+    ASSERT_FALSE(one);
+    EXPECT_EQ(one.error().code, Errc::timeout);
+    EXPECT_NE(one.error().message.find("provider of tokens"), std::string::npos);
+    const auto many = result_of(other.http_send({{.channel = "a", .event = "e"}}, 20ms));
+    ASSERT_FALSE(many);
+    EXPECT_EQ(many.error().code, Errc::timeout);
+}
+
 // ---- threads
 
 TEST_F(RealtimeWire, ThreadsMayMakeUseAndRemoveChannelsOfOneName) {

@@ -73,7 +73,7 @@ public:
     const std::string& topic() const noexcept;
     ChannelState state() const noexcept;
 
-    /// Broadcasts of this event, whatever its case; "*": of every event.
+    /// Broadcasts of this event, whatever the case of its ASCII letters; "*": of every event.
     RealtimeChannel on_broadcast(std::string_view event, Function<void(const Broadcast&)>,
                                  HandlerId* = nullptr) const;
     /// The same, with the payload as a T that nlohmann::json can make (`from_json`). A payload that does not
@@ -97,7 +97,8 @@ public:
     RealtimeChannel on_postgres_changes(const PostgresFilter&, Function<void(const PostgresChange&)>,
                                         HandlerId* = nullptr) const;
     /// Somebody came, or somebody's metas changed. Handlers of presence make the server send it: add the
-    /// first before `subscribe()`.
+    /// first before `subscribe()`, or set `RealtimeChannelOptions::presence`. Later it is reported to
+    /// `Socket::on_error` (invalid_argument), and the handler hears of presence from the next join on.
     RealtimeChannel on_presence_join(Function<void(const PresenceEvent&)>, HandlerId* = nullptr) const;
     /// Somebody went, or somebody's metas changed.
     RealtimeChannel on_presence_leave(Function<void(const PresenceEvent&)>, HandlerId* = nullptr) const;
@@ -105,7 +106,8 @@ public:
     RealtimeChannel on_presence_sync(Function<void()>, HandlerId* = nullptr) const;
     /// What the server says about the channel.
     RealtimeChannel on_system(Function<void(const SystemMessage&)>, HandlerId* = nullptr) const;
-    /// Subscribed again after having been `offline`: what was sent meanwhile was missed and is not replayed.
+    /// Subscribed again after having been `offline`: what was sent meanwhile was missed, but for what a
+    /// replay brings after this (`RealtimeChannelOptions::replay_missed`). Load again what must be complete.
     RealtimeChannel on_gap(Function<void(Millis offline)>, HandlerId* = nullptr) const;
     /// The handler is dead at once; only a call that is already running on another thread may finish.
     void off(HandlerId) const;

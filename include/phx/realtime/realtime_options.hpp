@@ -32,7 +32,8 @@ struct RealtimeChannelOptions {
     std::string presence_key = {};
     std::optional<Replay> replay = {};
     /// A private channel that was away asks for what the database sent meanwhile, at most the server's 25
-    /// messages; what came already is left out by its id. Else, and for what clients send, there is `on_gap`.
+    /// messages; what came already is left out by its id. `on_gap` tells all the same: what clients sent, and
+    /// changes of the database, are not replayed.
     bool replay_missed = true;
     PostgresNumbers numbers = PostgresNumbers::as_json;
     /// Asked on the loop thread when the channel was refused, timed out, or was ended by the server, with the
