@@ -178,9 +178,7 @@ Topic* ServerMachine::State::find_topic(std::string_view ns, std::string_view ke
 void ServerMachine::State::take_publication(std::string_view ns, std::string_view key,
                                             const Publication& publication) {
     const auto route = [&] { return Route{publication.route, std::string(publication.target)}; };
-    const auto close = [&](Registry::Kind kind) {
-        disconnect(sessions_of(kind, publication.target), 1001); // 1000 before Phoenix 1.8
-    };
+    constexpr std::uint16_t going_away = 1001; // 1000 before Phoenix 1.8
     switch (publication.kind) {
     case Publication::Kind::broadcast:
         if (Topic* const topic = find_topic(ns, key)) take_broadcast(*topic, publication);
@@ -193,13 +191,19 @@ void ServerMachine::State::take_publication(std::string_view ns, std::string_vie
             return;
         }
         return;
-    case Publication::Kind::disconnect_socket: return close(Registry::Kind::socket_id);
-    case Publication::Kind::disconnect_user: return close(Registry::Kind::user);
+    case Publication::Kind::disconnect_socket: {
+        const auto found = registry.find(Registry::Kind::socket_id, publication.target);
+        disconnect({found.begin(), found.end()}, going_away);
+        return;
+    }
+    case Publication::Kind::disconnect_user:
+        disconnect(connections(Route::user(std::string(publication.target))), going_away);
+        return;
     case Publication::Kind::send:
         send_to(route(), publication.event, {publication.opcode, publication.payload}, nullptr);
         return;
     case Publication::Kind::disconnect: {
-        std::uint16_t code = 1001;
+        std::uint16_t code = going_away;
         std::from_chars(publication.payload.data(), publication.payload.data() + publication.payload.size(),
                         code);
         disconnect(connections(route()), code);

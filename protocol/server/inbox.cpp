@@ -56,10 +56,12 @@ void ServerMachine::State::accept_inbox(Membership& member) {
     settle(time, member, phx::server::JoinAnswer::ok(R"({"postgres_changes":[]})"));
 }
 
-/// realtime-js connects with the project's key; the user's token comes with its channels.
-void ServerMachine::State::name_inbox(Session& session, const phx::server::Identity& who) {
+/// realtime-js connects with the project's key; the user's token comes with its channels. The connection's
+/// own names stay: whoever is to be disconnected must be found, whatever tokens it shows.
+void ServerMachine::State::name_inbox(Session& session, const phx::server::Identity* who) {
     registry.remove(session, sessions);
-    registry.add(session, who);
+    registry.add(session);
+    if (who != nullptr) registry.add_inbox(session, *who);
 }
 
 void ServerMachine::State::deliver_inbox(Session& session, Membership& member, const FrameView& frame) {

@@ -101,14 +101,16 @@ void ServerMachine::State::enter_topic(Session& session, Membership& member) {
     if (member.keyed) enter_group(member);
     if (member.is_inbox) {
         session.inbox = member.id;
-        if (member.token->identity) name_inbox(session, *member.token->identity);
+        if (member.token->identity) name_inbox(session, member.token->identity.get());
     }
 }
 
 void ServerMachine::State::settle(TimePoint now, Membership& member, const phx::server::JoinAnswer& answer) {
     const bool accepted = answer.verdict == phx::server::JoinAnswer::Verdict::accept;
     Session& session = *sessions.find(member.session);
-    if (accepted && token_has_expired(session, member)) return settle(now, member, unauthorized());
+    // Policies may have changed since it was judged.
+    const bool may_enter = !token_has_expired(session, member) && (member.is_inbox || member.rights.enter);
+    if (accepted && !may_enter) return settle(now, member, unauthorized());
     if (accepted && subscribe(now, member, answer)) return;
     const std::unique_ptr<PendingJoin> pending = std::exchange(member.pending, nullptr);
     if (pending->has_asked_history) std::erase(topics[member.topic].readers, member.id);

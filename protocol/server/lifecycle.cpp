@@ -64,7 +64,7 @@ bool ServerMachine::State::leave_topic(Membership& member, EndReason reason) {
     if (member.is_inbox) {
         session.inbox = {};
         const bool was_named = member.token->identity != nullptr;
-        if (was_named && session.phase == SessionPhase::open) name_inbox(session, *session.connection);
+        if (was_named && session.phase == SessionPhase::open) name_inbox(session, nullptr);
     } else if (!member.realtime) {
         push_ended(member, reason);
     }

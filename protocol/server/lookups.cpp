@@ -20,16 +20,27 @@ std::optional<SessionId> ServerMachine::State::session_id(std::string_view conne
     return session->id;
 }
 
-std::vector<SessionId> ServerMachine::State::sessions_of(Registry::Kind kind, std::string_view name) const {
-    const auto found = registry.find(kind, name);
-    return {found.begin(), found.end()};
+bool ServerMachine::State::is_about(const Route& route, const phx::server::Identity& who) {
+    if (route.kind == Route::Kind::user) return who.user_id == route.target;
+    return route.kind == Route::Kind::role &&
+           std::find(who.roles.begin(), who.roles.end(), route.target) != who.roles.end();
+}
+
+std::vector<SessionId> ServerMachine::State::sessions_of(const Route& route) {
+    const bool by_user = route.kind == Route::Kind::user;
+    const auto own = registry.find(by_user ? Registry::Kind::user : Registry::Kind::role, route.target);
+    std::vector<SessionId> found(own.begin(), own.end());
+    for (const SessionId id :
+         registry.find(by_user ? Registry::Kind::inbox_user : Registry::Kind::inbox_role, route.target))
+        if (!is_about(route, *sessions.find(id)->connection)) found.push_back(id);
+    return found;
 }
 
 std::vector<SessionId> ServerMachine::State::connections(const Route& route) {
     std::vector<SessionId> found;
     switch (route.kind) {
-    case Route::Kind::user: return sessions_of(Registry::Kind::user, route.target);
-    case Route::Kind::role: return sessions_of(Registry::Kind::role, route.target);
+    case Route::Kind::user:
+    case Route::Kind::role: return sessions_of(route);
     case Route::Kind::connection:
         if (const auto id = session_id(route.target)) found.push_back(*id);
         break;

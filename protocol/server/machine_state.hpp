@@ -192,7 +192,7 @@ struct ServerMachine::State {
     void join_inbox(Session&, std::uint64_t topic_hash, const FrameView&,
                     std::optional<std::string> replaced);
     void accept_inbox(Membership&);
-    void name_inbox(Session&, const phx::server::Identity&);
+    void name_inbox(Session&, const phx::server::Identity*);
     void deliver_inbox(Session&, Membership&, const FrameView&);
     /// How many get it; none: it cannot be encoded. `source` does not get it.
     std::optional<std::size_t> send_to(const Route&, std::string_view event, PayloadView, Session* source);
@@ -230,7 +230,9 @@ struct ServerMachine::State {
 
     // ---- look-ups
     std::optional<SessionId> session_id(std::string_view connection_id);
-    std::vector<SessionId> sessions_of(Registry::Kind, std::string_view name) const;
+    /// A user or a role: of connections, or of the tokens of their inboxes.
+    std::vector<SessionId> sessions_of(const Route&);
+    static bool is_about(const Route&, const phx::server::Identity&);
     /// The open connections that a route names; of a topic its members.
     std::vector<SessionId> connections(const Route&);
 

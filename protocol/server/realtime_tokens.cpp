@@ -26,7 +26,8 @@ const phx::server::Identity& ServerMachine::State::identity(const Session& sessi
 
 /// The connection's own token, for a channel that lives by it.
 bool ServerMachine::State::token_has_expired(const Session& session, const Membership& member) const {
-    if (member.token && member.token->identity) return false;
+    if (member.token && member.token->identity)
+        return member.token->expires_at && *member.token->expires_at <= time;
     return session.token_expires_at && *session.token_expires_at <= time;
 }
 
@@ -53,11 +54,9 @@ void ServerMachine::State::judge_all() {
         Session& session = *sessions.find(member->session);
         judge(session, *member);
         if (member->rights.enter) continue;
-        if (member->phase == MemberPhase::joined) {
+        // A join that is not settled yet is judged when it is.
+        if (!member->pending && member->phase != MemberPhase::ended)
             end_with_system(session, *member, no_right_to_read(topic_name(*member)));
-        } else if (member->pending && !member->realtime) { // that one is judged when its token is
-            settle(time, *member, phx::server::JoinAnswer::refuse("{\"reason\":\"unauthorized\"}"));
-        }
     }
 }
 
@@ -93,7 +92,7 @@ void ServerMachine::State::renew_token(Session& session, Membership& member, Tok
     member.token->expires_at = verdict.expires_at;
     if (joins) return member.is_inbox ? accept_inbox(member) : admit_realtime(session, member);
     if (member.is_inbox) {
-        name_inbox(session, *member.token->identity);
+        name_inbox(session, member.token->identity.get());
         return wait_for_token(member);
     }
     judge(session, member);

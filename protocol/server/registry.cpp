@@ -4,10 +4,16 @@
 
 namespace phx::protocol::server {
 
-void Registry::add(Session& session, const phx::server::Identity& who) {
-    add(session, Kind::user, who.user_id);
-    for (const std::string& role : who.roles) add(session, Kind::role, role);
-    add(session, Kind::socket_id, session.connection->socket_id);
+void Registry::add(Session& session) {
+    const phx::server::Connection& connection = *session.connection;
+    add(session, Kind::user, connection.user_id);
+    for (const std::string& role : connection.roles) add(session, Kind::role, role);
+    add(session, Kind::socket_id, connection.socket_id);
+}
+
+void Registry::add_inbox(Session& session, const phx::server::Identity& who) {
+    add(session, Kind::inbox_user, who.user_id);
+    for (const std::string& role : who.roles) add(session, Kind::inbox_role, role);
 }
 
 void Registry::add(Session& session, Kind kind, const std::string& name) {

@@ -22,7 +22,7 @@ using SessionTable = SlotTable<SessionId, Session>;
 /// number of its names; a name without sessions vanishes.
 class Registry {
 public:
-    enum class Kind : std::uint8_t { user, role, socket_id };
+    enum class Kind : std::uint8_t { user, role, socket_id, inbox_user, inbox_role };
 
 private:
     struct Key {
@@ -57,8 +57,10 @@ public:
 
     explicit Registry(std::uint64_t seed) : groups_(8, Hash{seed}) {}
 
-    /// Under the user id (unless it is empty: anonymous) and the roles of whom it is of, and its socket id.
-    void add(Session&, const phx::server::Identity&);
+    /// Under its connection's user id (unless it is empty: anonymous), roles and socket id.
+    void add(Session&);
+    /// Also under those whom the token of its inbox names.
+    void add_inbox(Session&, const phx::server::Identity&);
     /// Idempotent.
     void remove(Session&, SessionTable&);
     /// Until the next add() or remove().

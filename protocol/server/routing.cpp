@@ -95,8 +95,8 @@ void ServerMachine::State::deliver(Session& session, Membership& member, const F
     const bool stale = !is_null(frame.join_ref) && frame.join_ref->text != member.join_ref;
     if (frame.event == "phx_leave") return leave(session, member, frame);
     if (frame.event == rpc_response_event) return take_response(session, member, frame);
-    if (member.is_inbox) return deliver_inbox(session, member, frame);
     if (!may_push(session, member, frame)) return;
+    if (member.is_inbox) return deliver_inbox(session, member, frame);
     if (member.realtime) return deliver_realtime(session, member, frame);
     if (stale) return; // Phoenix 1.8: without a reply
     if (frame.user_event) return take_user_broadcast(session, member, frame);

@@ -27,7 +27,7 @@ SessionId ServerMachine::handle_open(TimePoint now, SessionConfig config) {
     config.record.id = s.connection_id(id);
     session.connection = std::make_shared<const phx::server::Connection>(std::move(config.record));
     session.token_expires_at = config.token_expires_at;
-    s.registry.add(session, *session.connection);
+    s.registry.add(session);
     if (session.idle_timeout > Duration::zero()) s.wait_for_idle(session, now);
     const phx::server::Rates& rates = s.config.rates;
     if (rates.messages_per_connection > 0 || rates.joins_per_connection > 0)

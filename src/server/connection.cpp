@@ -84,7 +84,7 @@ void Connection::finish_soon(Ending ending) {
 }
 
 bool Connection::is_being_served() const noexcept {
-    return phase_ == Phase::http && (exchange_ || !head_.empty() || pending_bytes() > 0);
+    return phase_ == Phase::http && (exchange_ || pending_bytes() > 0);
 }
 
 void Connection::stop() {

@@ -278,6 +278,7 @@ private:
         const auto group = running_group();
         if (!group) return false;
         if (group->on_a_loop_thread()) return post_all(task);
+        const std::lock_guard one(setting_mutex_); // or two would leave each worker with another
         for (const Worker& worker : group->workers) {
             worker.loop->call([&] {
                 if (const auto shard = worker.shard.lock()) task(*shard);
@@ -340,7 +341,8 @@ private:
     const Options options_;
     const std::shared_ptr<shell::TokenSlot> tokens_ = std::make_shared<shell::TokenSlot>();
     std::mutex lifecycle_mutex_; // start() and stop(), one at a time
-    mutable std::mutex mutex_;   // of what follows: members are called from any thread
+    mutable std::mutex setting_mutex_;
+    mutable std::mutex mutex_; // of what follows: members are called from any thread
     State state_ = State::new_;
     shell::Application application_;
     const std::shared_ptr<ShardGroup> group_ = std::make_shared<ShardGroup>(options_); // see there

@@ -84,9 +84,10 @@ void Shard::look_at_drain() {
     constexpr protocol::Duration interval = std::chrono::milliseconds(50);
     next_drain_look_.reset();
     if (drains_.empty()) return;
-    if (machine_.has_cut_off() || loop_.now() >= drain_end_) return finish_drain(false);
+    if (machine_.has_cut_off()) return finish_drain(false);
+    const bool is_done = machine_.sessions() == 0 && !serves_http();
+    if (is_done || loop_.now() >= drain_end_) return finish_drain(is_done);
     if (machine_.sessions() > 0) return;
-    if (!serves_http()) return finish_drain(true);
     next_drain_look_ = loop_.now() + interval;
     arm_timer();
 }

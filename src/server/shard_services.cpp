@@ -368,6 +368,7 @@ void Shard::emit_changes(const std::shared_ptr<HttpExchange>& exchange, const Ch
             return end - first;
         },
         [exchange, changes, end](Shard& shard, const std::vector<std::size_t>&) {
+            if (shard.has_left_) return;
             if (end == changes->size())
                 return exchange->answer(HttpAnswer::json(202, R"({"accepted":true})"));
             shard.loop_.post([&shard, exchange, changes, end] {

@@ -289,6 +289,11 @@ TEST(ConfigFaults, AreNotVariablesThatMayBeThere) {
         {"PHX_SERVER_SERVICE_PORT_HTTP", "4000"},
         {"PHX_SERVER_PORT", "tcp://10.0.0.1:4000"},
         {"PHX_SERVER_PORT_4000_TCP_ADDR", "10.0.0.1"},
+        // of one that is called phx-server-metrics
+        {"PHX_SERVER_METRICS_SERVICE_HOST", "10.0.0.2"},
+        {"PHX_SERVER_METRICS_SERVICE_PORT_HTTP", "9090"},
+        {"PHX_SERVER_METRICS_PORT", "tcp://10.0.0.2:9090"},
+        {"PHX_SERVER_METRICS_PORT_9090_TCP_PROTO", "tcp"},
     };
     for (const auto& [name, value] : right)
         EXPECT_THAT(faults_of_variable(name, value), ElementsAre()) << name;

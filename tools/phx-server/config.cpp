@@ -217,10 +217,12 @@ void read_text(Config& config, const Field<Config>& field, std::string_view text
     if (const auto json = parse_config_text(text, faults, where)) field.read(config, *json, where, faults);
 }
 
-/// Kubernetes sets them in every container, for a service that is called phx-server.
+/// Kubernetes sets them in every container, for each service: also for one that is called phx-server, or
+/// phx-server-metrics.
 bool is_service_link(std::string_view name, std::string_view value) {
-    return name == "SERVICE_HOST" || name == "SERVICE_PORT" || name.starts_with("SERVICE_PORT_") ||
-           name.starts_with("PORT_") || (name == "PORT" && value.find("://") != value.npos);
+    const auto has = [&](std::string_view part) { return ('_' + std::string(name)).find(part) != name.npos; };
+    return has("_SERVICE_HOST") || has("_SERVICE_PORT") || has("_TCP") || has("_UDP") || has("_SCTP") ||
+           (has("_PORT") && value.find("://") != value.npos);
 }
 
 void check_variables(const ConfigSources& sources, Faults& faults) {

@@ -23,7 +23,7 @@ struct Requirement {
 /// (Options::private_only ends that). A topic with handlers is left to them when no pattern fits it; where
 /// one fits, also one for another user's `{sub}`, nobody else gets in. Broadcasts by HTTP go past handlers:
 /// on such a topic they need a policy that lets their sender write, or the service role. No policy lets
-/// anybody write to the reserved topics `realtime:$inbox` and `realtime:$status`.
+/// anybody broadcast by HTTP to the reserved topics `realtime:$inbox` and `realtime:$status`.
 struct Policy {
     /// The whole topic, as "realtime:room:1". A `*` at its end stands for any text, `{sub}` between colons
     /// for the id of the user (Identity::user_id), which is never empty and has no colon there.

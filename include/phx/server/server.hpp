@@ -240,8 +240,9 @@ public:
     /// another server all at once. One that something accepted is still to be answered for is closed when
     /// that is done: a join, a request to its client, or a push whose handler has not replied but asked to be
     /// called later (Actions::after, Actions::request); its further pushes are refused as joins are. HTTP
-    /// requests that are under way are answered. Blocks until all is done, or until `timeout`: then the rest
-    /// is closed at once, and it returns false. Throws std::logic_error inside a handler.
+    /// requests that are under way are answered. Blocks until all is done, or until `timeout`: then the
+    /// connections that are left are closed at once (HTTP requests by stop()), and it returns false. Throws
+    /// std::logic_error inside a handler.
     bool drain(std::chrono::milliseconds spread = std::chrono::seconds(5),
                std::chrono::milliseconds timeout = std::chrono::seconds(30));
     /// Options::allowed_origins of requests from now on; connections that are open stay. Errors:

@@ -186,6 +186,20 @@ TEST_F(Policies, ThatAreNewHoldForChannelsThatAreOpen) {
     EXPECT_THAT(d.join("A", "room", is_private), ElementsAre(d.joined("A", "room")));
 }
 
+TEST_F(Policies, ThatAreNewHoldForJoinsThatWaitForTheirAnswer) {
+    d.machine.add_channel("lobby");
+    d.on_join = [](auto, auto) {
+        phx::server::JoinAnswer answer;
+        answer.delay = std::chrono::seconds(1);
+        return answer;
+    };
+    d.text("X", R"(["1","1","lobby","phx_join",{}])");
+    d.machine.set_policies(d.now, {Policy{.topic = "lobby", .join = Requirement{.roles = {"reader"}}}});
+    d.advance(std::chrono::seconds(1));
+    EXPECT_THAT(d.lines(),
+                ElementsAre(testing::HasSubstr(R"("status":"error","response":{"reason":"unauthorized"})")));
+}
+
 TEST_F(Policies, RatesThatAreNewHoldForConnectionsThatAreOpen) {
     d.join("A", "room", is_private);
     d.machine.set_rates({.messages_per_topic = 1});

@@ -170,7 +170,7 @@ TEST_F(InboxTokens, SayWhomItIsOf) {
     join(R"({"access_token":"member"})");
     EXPECT_EQ(reached(Route::user("member")), 1U);
     EXPECT_EQ(reached(Route::role("member")), 1U);
-    EXPECT_EQ(reached(Route::user("anon")), 0U);
+    EXPECT_EQ(reached(Route::user("anon")), 1U); // the connection's own name stays
     renew("guest");
     EXPECT_THAT(lines, IsEmpty());
     EXPECT_EQ(reached(Route::user("guest")), 1U);
@@ -182,6 +182,23 @@ TEST_F(InboxTokens, SayWhomItIsOf) {
     EXPECT_EQ(reached(Route::user("anon")), 1U);
     d.close("A");
     EXPECT_EQ(d.machine.send(d.now, Route::user("anon"), "news", phx::server::Payload("{}")), 0U);
+}
+
+TEST_F(InboxTokens, HideNobodyFromADisconnect) {
+    join(R"({"access_token":"member"})");
+    EXPECT_EQ(d.machine.connections(Route::user("anon")).size(), 1U);
+    EXPECT_EQ(d.machine.connections(Route::user("member")).size(), 1U);
+    EXPECT_EQ(d.machine.disconnect(d.now, Route::user("anon"), 1001), 1U);
+    d.drain();
+    EXPECT_EQ(d.machine.connections(Route::user("member")).size(), 0U);
+}
+
+TEST_F(InboxTokens, ThatNameTheConnectionsOwnUserFindItOnce) {
+    d.open("B", RealtimeDriver::session("member", {"member"}));
+    d.text("B", R"(["1","1","realtime:$inbox","phx_join",{"access_token":"member"}])");
+    d.lines();
+    EXPECT_EQ(reached(Route::user("member")), 1U);
+    EXPECT_EQ(reached(Route::role("member")), 1U);
 }
 
 TEST_F(InboxTokens, EndItWithTheirTime) {

@@ -30,14 +30,13 @@ struct ARegistry : testing::Test {
         connection.roles = std::move(roles);
         connection.socket_id = std::move(socket_id);
         session.connection = std::make_shared<const phx::server::Connection>(std::move(connection));
-        registry.add(session, *session.connection);
+        registry.add(session);
         return id;
     }
-    void name(SessionId id, std::string user) {
-        remove(id);
+    void name_inbox(SessionId id, std::string user) {
         phx::server::Identity who;
         who.user_id = std::move(user);
-        registry.add(*sessions.find(id), who);
+        registry.add_inbox(*sessions.find(id), who);
     }
     void remove(SessionId id) { registry.remove(*sessions.find(id), sessions); }
 
@@ -45,13 +44,12 @@ struct ARegistry : testing::Test {
     Registry registry{7};
 };
 
-TEST_F(ARegistry, FindsWhomASessionIsNamedAfter) {
+TEST_F(ARegistry, FindsWhomTheInboxIsOfBesidesTheConnectionsUser) {
     const SessionId id = add("anon", {"anon"}, "socket");
-    name(id, "ada");
-    EXPECT_THAT(registry.find(Registry::Kind::user, "ada"), ElementsAre(id));
-    EXPECT_THAT(registry.find(Registry::Kind::user, "anon"), IsEmpty());
-    EXPECT_THAT(registry.find(Registry::Kind::role, "anon"), IsEmpty());
-    EXPECT_THAT(registry.find(Registry::Kind::socket_id, "socket"), ElementsAre(id));
+    name_inbox(id, "ada");
+    EXPECT_THAT(registry.find(Registry::Kind::inbox_user, "ada"), ElementsAre(id));
+    EXPECT_THAT(registry.find(Registry::Kind::user, "ada"), IsEmpty());
+    EXPECT_THAT(registry.find(Registry::Kind::user, "anon"), ElementsAre(id));
     remove(id);
     EXPECT_EQ(registry.size(), 0U);
 }
