@@ -37,8 +37,8 @@ struct SocketOptions {
     /// (Authorization, Cookie, Origin, ...).
     std::vector<std::pair<std::string, std::string>> headers = {};
     /// Further subprotocols that the upgrade offers, behind the one that carries `auth_token`: for gateways
-    /// that ask for one. Phoenix chooses none of them, which is fine; one that was not offered ends the
-    /// attempt with `Errc::upgrade_refused`. The long poll has none.
+    /// that ask for one. That the server chooses none is fine; one that was not offered ends the attempt with
+    /// `Errc::upgrade_refused`. The long poll has none.
     std::vector<std::string> subprotocols = {};
     Vsn vsn = Vsn::v2;
 

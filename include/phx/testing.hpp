@@ -152,12 +152,13 @@ public:
     std::string url(std::string_view path = "/socket") const;
     Server& server() noexcept;
 
-    // ---- time; not in handlers: that throws std::logic_error
+    // ---- time
     /// Since the World began.
     Micros now() const noexcept;
     /// What the calendar says on both ends: 2026-01-01 00:00 UTC when the World begins. Tokens that the
     /// server is to take are to be made by it.
     std::chrono::system_clock::time_point wall_clock() const noexcept;
+    /// As `run_until()` not in handlers: that throws std::logic_error.
     void run_for(Micros);
     /// Until `done`, which is asked whenever something has happened. False after `limit`, or when nothing
     /// happens any more.

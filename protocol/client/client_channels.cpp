@@ -247,7 +247,6 @@ void ClientMachine::State::end_channel(TimePoint now, ChannelMachine& channel, c
     const bool everything = ending.scope == Scope::everything;
     const bool sent = channel.join_ref() != 0;
     channel.cancel_rejoin();
-    if (everything) channel.params_pending = false; // an answer that is out, is for nobody
     // The server lets go of its channels with the connection: who was leaving has left.
     if (from == ChannelState::leaving) {
         const PushOutcome leaves = everything ? failed(ending.push) : done();
@@ -268,6 +267,9 @@ void ClientMachine::State::end_channel(TimePoint now, ChannelMachine& channel, c
 }
 
 void ClientMachine::State::end_channels(TimePoint now, const Ending& ending) {
+    if (ending.scope == Scope::everything) { // an answer that is out, is for nobody, also of who has left
+        for (const auto& [id, channel] : channels) channel->params_pending = false;
+    }
     for (ChannelMachine* channel : in_order()) end_channel(now, *channel, ending);
     settle_rejoins();
     finish_all(pings, Which::all, failed(ending.push));

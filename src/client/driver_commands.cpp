@@ -2,6 +2,7 @@
 
 #include "phx/protocol/endpoint.hpp"
 #include "protocol/realtime/json_members.hpp"
+#include "protocol/wire/http_fields.hpp"
 
 #include <utility>
 
@@ -217,7 +218,8 @@ Result<protocol::Target> Driver::target() {
     target.url = text_of(*url, target.transport);
     if (!(*token)->empty()) target.subprotocols = protocol::token_subprotocols(**token);
     for (const std::string& further : setup_.subprotocols)
-        target.subprotocols.append(target.subprotocols.empty() ? "" : ", ").append(further);
+        if (!protocol::list_has_token(target.subprotocols, further)) // each once (RFC 6455 section 4.1)
+            target.subprotocols.append(target.subprotocols.empty() ? "" : ", ").append(further);
     return target;
 }
 

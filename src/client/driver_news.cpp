@@ -40,6 +40,9 @@ void Driver::note(const protocol::event::SocketChanged& news) {
     if (is_disconnected) { // what is still asked, is asked for nobody
         ++session_;
         preparation_.asks_params = preparation_.asks_token = false;
+        std::erase_if(questions_, [](const auto& question) {
+            return std::holds_alternative<protocol::act::PrepareJoin>(question);
+        });
         for (const auto& [id, channel] : channels_) {
             channel->asks_params = false;
             ++channel->provider_number;

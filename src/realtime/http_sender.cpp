@@ -78,6 +78,8 @@ void HttpSender::send(Request request, Millis timeout, PushPtr push) {
 
 /// To all that wait for them: they are as new as can be.
 void HttpSender::give_credentials(const Result<Headers>& headers) {
+    if (std::all_of(waiting_.begin(), waiting_.end(), [](const Job& job) { return job.has_credentials; }))
+        return;
     for (Job& job : std::exchange(waiting_, {})) {
         std::optional<Error> error;
         if (!job.has_credentials) error = headers ? check_headers(*headers) : headers.error();

@@ -39,7 +39,7 @@ public:
     using Limits = HttpSenderLimits;
     using PushPtr = std::shared_ptr<PushState>;
     using Headers = std::vector<std::pair<std::string, std::string>>;
-    /// Asked for each request; answers on the loop thread, at once or later.
+    /// Asked for each request; answers on the loop thread, at once or later, but not after the sender's end.
     using Credentials = Function<void(Function<void(Result<Headers>)>)>;
 
     struct Request {

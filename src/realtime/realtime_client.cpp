@@ -71,7 +71,7 @@ RealtimeClient::RealtimeClient(Loop& loop, std::string_view url, RealtimeSetup s
             socket->loop().add_member(std::make_shared<RealtimeDriver>(hub, socket, std::move(rest)));
     });
     socket_->on_state([hub = std::weak_ptr(hub_), core = socket_->core()](SocketState, SocketState to) {
-        if (to != SocketState::idle) return;
+        if (to != SocketState::idle && to != SocketState::closing) return;
         auto doubt = [hub] {
             const auto self = hub.lock();
             if (self && self->driver) self->driver->tokens().doubt_answer();

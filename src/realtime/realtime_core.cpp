@@ -103,8 +103,9 @@ Presence& RealtimeCore::make_presence() {
 
 Presence& RealtimeCore::want_presence() {
     if (Presence* const wanted = presence()) return *wanted;
+    Presence& made = make_presence();
     socket().post([core = shared_from_this()](Driver*) { core->check_presence(); });
-    return make_presence();
+    return made;
 }
 
 void RealtimeCore::check_presence() {

@@ -30,9 +30,11 @@ void TokenKeeper::ask(Told told) {
 }
 
 void TokenKeeper::refresh() {
-    if (is_asking_ && !is_doubtful_) return; // and whoever asked hears of a failure
-    ask([socket = socket_](const Result<std::string>& token) {
-        if (!token) socket->report(token.error());
+    if (is_refreshing_ && !is_doubtful_) return;
+    is_refreshing_ = true;
+    ask([this](const Result<std::string>& token) { // kept by this, so it lives
+        is_refreshing_ = false;
+        if (!token) socket_->report(token.error());
     });
 }
 

@@ -29,7 +29,7 @@ public:
     void ask(Told);
     /// The answer that is out is no longer waited for: the next question is asked anew, and counts alone.
     void doubt_answer() noexcept { is_doubtful_ = is_asking_; }
-    /// ask() for nobody: a failure is reported.
+    /// ask() for nobody: a failure is reported. Once for each question.
     void refresh();
     /// Nobody is told any more.
     void end();
@@ -49,6 +49,7 @@ private:
     bool is_doubtful_ = false;   // the answer that is out
     std::uint64_t question_ = 0; // answers to an older one are ignored
     bool has_ended_ = false;
+    bool is_refreshing_ = false;
     bool is_watching_ = false; // expiring_ is armed
     LoopTimer expiring_;
 };

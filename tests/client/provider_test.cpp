@@ -244,6 +244,31 @@ TEST(Provider, OfJoinParamsIsAskedAnewAfterADisconnect) {
     EXPECT_EQ(second.expect("phx_join").payload, json({{"user", "new"}}));
 }
 
+TEST(Provider, OfJoinParamsIsAskedAnewByAChannelThatHadLeftBeforeTheDisconnect) {
+    ScriptedServer server;
+    std::vector<Answer<Json>> questions; // of the loop thread, but for what the inbox orders
+    Inbox<int> asked;
+    Loop loop;
+    Socket socket(loop, server.url(), quick());
+    auto room = socket.channel("room:1");
+    room.set_params([&](Answer<Json> answer) {
+        questions.push_back(std::move(answer));
+        asked.add(1);
+    });
+    socket.connect();
+    room.join();
+    Peer first = server.accept_upgraded();
+    asked.wait_for(1);
+    room.leave();
+    socket.disconnect();
+    socket.connect();
+    room.join();
+    Peer second = server.accept_upgraded();
+    ASSERT_EQ(asked.wait_for(2).size(), 2u);
+    std::move(questions.back())(Json{{"user", "new"}});
+    EXPECT_EQ(second.expect("phx_join").payload, json({{"user", "new"}}));
+}
+
 TEST(Provider, ThatIsEmptyLeavesTheParamsOfTheChannel) {
     ScriptedServer server;
     Loop loop;

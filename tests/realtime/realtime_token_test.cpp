@@ -330,6 +330,32 @@ TEST(RealtimeToken, AnAnswerOfBeforeADisconnectIsNotWaitedFor) {
     EXPECT_TRUE(supabase.sent("access_token").empty());
 }
 
+TEST(RealtimeToken, AnAnswerOfBeforeADisconnectOfAnOpenSocketIsNotWaitedForEither) {
+    Asked asked;
+    Supabase supabase(options_with(asked.provider()));
+    supabase.client->connect();
+    supabase.settle();
+    asked.answer(std::string("of the old user"));
+    supabase.settle();
+    supabase.client->channel("room").subscribe();
+    supabase.settle();
+    ASSERT_EQ(asked.questions.size(), 1U); // for the join
+    Answer<std::string> old = std::move(asked.questions[0]);
+    asked.questions.clear();
+    supabase.client->disconnect();
+    supabase.client->connect(); // while the old connection closes
+    supabase.settle();
+    ASSERT_EQ(asked.questions.size(), 1U);
+    old(std::string("of the old user"));
+    supabase.settle();
+    for (int i = 0; i < 3; ++i) {
+        asked.answer(std::string("of the new user"));
+        supabase.settle();
+    }
+    ASSERT_EQ(supabase.sent("phx_join").size(), 1U);
+    EXPECT_EQ(supabase.join(0)["access_token"], "of the new user");
+}
+
 TEST(RealtimeToken, NoSecretStandsInALogOrAnError) {
     std::string log;
     std::string token = token_for(600s);

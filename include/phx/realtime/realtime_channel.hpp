@@ -159,7 +159,8 @@ public:
     }
     Push track_text(std::string_view json, std::optional<Millis> timeout = {}) const;
     Push untrack(std::optional<Millis> timeout = {}) const;
-    /// Who is present, by key, each meta as realtime-js shows it.
+    /// Who is present, by key, each meta as realtime-js shows it. Nobody where presence is not wanted:
+    /// without a handler of presence and without `RealtimeChannelOptions::presence`.
     std::map<std::string, std::vector<Json>> presence_state() const {
         std::map<std::string, std::vector<Json>> state;
         for (const PresenceEntry& entry : presences()) {

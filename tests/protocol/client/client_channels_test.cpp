@@ -1,5 +1,6 @@
 #include "tests/support/client_driver.hpp"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 namespace phx::protocol::testing {
@@ -231,6 +232,20 @@ TEST(ClientChannels, DisconnectFinishesEveryPushAndKeepsTheChannels) {
                                R"(send ["7","7","a","phx_join",{}])", "b errored -> joining",
                                R"(send ["8","8","b","phx_join",{}])", "c errored -> joining",
                                "prepare_join c attempt 0"})); // the old answer counts for nothing
+}
+
+TEST(ClientChannels, AsksAnewForParamsAfterADisconnectAlsoWhoHadLeft) {
+    ClientDriver d = open_driver();
+    const ChannelId a = d.add_asking("a");
+    d.join(a);
+    d.leave(a);
+    d.disconnect();
+    d.closed();
+    d.connect();
+    d.opened();
+    d.take();
+    d.join(a);
+    EXPECT_THAT(d.take(), ::testing::Contains("prepare_join a attempt 0"));
 }
 
 TEST(ClientChannels, ResetsTheRejoinLadderWhenAConnectionOpens) {
