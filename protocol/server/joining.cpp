@@ -5,14 +5,6 @@
 #include <utility>
 
 namespace phx::protocol::server {
-namespace {
-
-phx::server::JoinAnswer unauthorized() {
-    return phx::server::JoinAnswer::refuse("{\"reason\":\"unauthorized\"}");
-}
-
-} // namespace
-
 std::optional<PatternId> ServerMachine::State::match(std::string_view topic) const {
     // A catch-all leaves realtime:* to the built-in channel; a pattern that names it takes it over.
     if (topic.empty()) return std::nullopt;
@@ -65,7 +57,7 @@ void ServerMachine::State::join(Session& session, std::uint64_t topic_hash, cons
     member.pending->ref.assign(frame.ref.value_or(null_token).text);
     member.pending->replaced = std::move(replaced);
     if (!member.rights.enter || token_has_expired(session, member))
-        return settle(time, member, unauthorized());
+        return settle(time, member, no_entry(session, member));
     out.push(event::JoinAsked{member.id, *pattern, {member.params_kind, member.params}});
 }
 
@@ -110,7 +102,7 @@ void ServerMachine::State::settle(TimePoint now, Membership& member, const phx::
     Session& session = *sessions.find(member.session);
     // Policies may have changed since it was judged.
     const bool may_enter = !token_has_expired(session, member) && (member.is_inbox || member.rights.enter);
-    if (accepted && !may_enter) return settle(now, member, unauthorized());
+    if (accepted && !may_enter) return settle(now, member, no_entry(session, member));
     if (accepted && subscribe(now, member, answer)) return;
     const std::unique_ptr<PendingJoin> pending = std::exchange(member.pending, nullptr);
     if (pending->has_asked_history) std::erase(topics[member.topic].readers, member.id);

@@ -254,6 +254,9 @@ struct ServerMachine::State {
 
     // ---- realtime_tokens: who the members are
     const phx::server::Identity& identity(const Session&, const Membership&) const;
+    std::optional<TimePoint> token_end(const Session&, const Membership&) const;
+    /// Why a join is refused whose token has expired, or whose user has no right to enter.
+    phx::server::JoinAnswer no_entry(const Session&, const Membership&);
     bool token_has_expired(const Session&, const Membership&) const;
     void judge(const Session&, Membership&);
     void judge_all();

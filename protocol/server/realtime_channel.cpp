@@ -40,19 +40,9 @@ void ServerMachine::State::join_realtime(Session& session, std::uint64_t topic_h
 }
 
 void ServerMachine::State::admit_realtime(Session& session, Membership& member) {
-    const std::string subtopic(topic_name(member).substr(realtime_prefix.size()));
-    if (token_has_expired(session, member)) {
-        const auto ago = std::chrono::duration_cast<std::chrono::seconds>(time - *session.token_expires_at);
-        return settle(
-            time, member,
-            refusal("InvalidJWTToken: Token has expired " + std::to_string(ago.count()) + " seconds ago"));
-    }
+    if (token_has_expired(session, member)) return settle(time, member, no_entry(session, member));
     judge(session, member);
-    if (!member.rights.enter) {
-        return settle(time, member,
-                      refusal("Unauthorized: You do not have permissions to read from this Channel topic: " +
-                              subtopic));
-    }
+    if (!member.rights.enter) return settle(time, member, no_entry(session, member));
     settle(time, member, phx::server::JoinAnswer::ok(member.pending->request.response));
 }
 

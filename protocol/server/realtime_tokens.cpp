@@ -3,6 +3,8 @@
 #include "protocol/realtime/json_members.hpp"
 #include "protocol/server/machine_state.hpp"
 
+#include <chrono>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -24,11 +26,24 @@ const phx::server::Identity& ServerMachine::State::identity(const Session& sessi
     return *session.connection;
 }
 
-/// The connection's own token, for a channel that lives by it.
+/// Of the token that a channel lives by.
+std::optional<TimePoint> ServerMachine::State::token_end(const Session& session,
+                                                         const Membership& member) const {
+    const bool has_own = member.token && member.token->identity;
+    return has_own ? member.token->expires_at : session.token_expires_at;
+}
+
 bool ServerMachine::State::token_has_expired(const Session& session, const Membership& member) const {
-    if (member.token && member.token->identity)
-        return member.token->expires_at && *member.token->expires_at <= time;
-    return session.token_expires_at && *session.token_expires_at <= time;
+    const auto end = token_end(session, member);
+    return end && *end <= time;
+}
+
+phx::server::JoinAnswer ServerMachine::State::no_entry(const Session& session, const Membership& member) {
+    if (!member.realtime) return phx::server::JoinAnswer::refuse("{\"reason\":\"unauthorized\"}");
+    if (!token_has_expired(session, member))
+        return refusal("Unauthorized: " + no_right_to_read(topic_name(member)));
+    const auto ago = std::chrono::duration_cast<std::chrono::seconds>(time - *token_end(session, member));
+    return refusal("InvalidJWTToken: Token has expired " + std::to_string(ago.count()) + " seconds ago");
 }
 
 void ServerMachine::State::judge(const Session& session, Membership& member) {

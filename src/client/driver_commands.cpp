@@ -2,8 +2,8 @@
 
 #include "phx/protocol/endpoint.hpp"
 #include "protocol/realtime/json_members.hpp"
-#include "protocol/wire/http_fields.hpp"
 
+#include <algorithm>
 #include <utility>
 
 // What handles post, and what the machine asks.
@@ -217,9 +217,12 @@ Result<protocol::Target> Driver::target() {
     if (!url) return Failure{url.error()};
     target.url = text_of(*url, target.transport);
     if (!(*token)->empty()) target.subprotocols = protocol::token_subprotocols(**token);
-    for (const std::string& further : setup_.subprotocols)
-        if (!protocol::list_has_token(target.subprotocols, further)) // each once (RFC 6455 section 4.1)
-            target.subprotocols.append(target.subprotocols.empty() ? "" : ", ").append(further);
+    const auto& further = setup_.subprotocols;
+    for (auto one = further.begin(); one != further.end(); ++one) { // each once (RFC 6455 section 4.1)
+        const bool is_there =
+            (!(*token)->empty() && *one == "phoenix") || std::find(further.begin(), one, *one) != one;
+        if (!is_there) target.subprotocols.append(target.subprotocols.empty() ? "" : ", ").append(*one);
+    }
     return target;
 }
 

@@ -47,7 +47,7 @@ TEST(Subprotocols, OfTheProgramAreOfferedBehindTheToken) {
     EXPECT_EQ(token_in(peer.upgrade("Sec-WebSocket-Protocol: chat.v1\r\n")), "chat.v2, chat.v1");
     opened.wait_for(1); // chat.v1 was offered, and may be chosen
     socket.disconnect();
-    SocketOptions options = with_subprotocols({"chat.v2"});
+    SocketOptions options = with_subprotocols({"phoenix", "chat.v2", "chat.v2"}); // each is offered once
     options.auth_token = [] { return std::string("token"); };
     Socket other(loop, server.url(), std::move(options));
     other.connect();

@@ -220,7 +220,8 @@ void read_text(Config& config, const Field<Config>& field, std::string_view text
 /// Kubernetes sets them in every container, for each service: also for one that is called phx-server, or
 /// phx-server-metrics.
 bool is_service_link(std::string_view name, std::string_view value) {
-    const auto has = [&](std::string_view part) { return ('_' + std::string(name)).find(part) != name.npos; };
+    const std::string whole = '_' + std::string(name) + '_';
+    const auto has = [&](std::string part) { return whole.find(part += '_') != whole.npos; };
     return has("_SERVICE_HOST") || has("_SERVICE_PORT") || has("_TCP") || has("_UDP") || has("_SCTP") ||
            (has("_PORT") && value.find("://") != value.npos);
 }

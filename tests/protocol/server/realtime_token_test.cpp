@@ -248,6 +248,17 @@ TEST_F(Tokens, OfTheConnectionEndEverythingThatLivesByThem) {
             R"(B < ["1","1","room:1","phx_reply",{"status":"error","response":{"reason":"unauthorized"}}])"));
 }
 
+TEST_F(Tokens, ThatExpireWhileTheyAreJudgedRefuseTheJoin) {
+    d.on_token = [this](std::string_view) {
+        server::TokenVerdict verdict;
+        verdict.identity = std::make_shared<const phx::server::Identity>();
+        verdict.expires_at = d.now; // and the connection's never does
+        return verdict;
+    };
+    EXPECT_THAT(d.join("A", "x", "{}", R"(,"access_token":"late")"),
+                ElementsAre(d.refused("A", "x", "InvalidJWTToken: Token has expired 0 seconds ago")));
+}
+
 TEST_F(Tokens, ThatExpireDuringADelayedJoinRefuseIt) {
     d.machine.add_channel("room:*");
     d.on_join = [](auto, auto) {
