@@ -20,10 +20,11 @@ std::optional<SessionId> ServerMachine::State::session_id(std::string_view conne
     return session->id;
 }
 
-bool ServerMachine::State::is_about(const Route& route, const phx::server::Identity& who) {
-    if (route.kind == Route::Kind::user) return who.user_id == route.target;
-    return route.kind == Route::Kind::role &&
-           std::find(who.roles.begin(), who.roles.end(), route.target) != who.roles.end();
+bool ServerMachine::State::is_about(Route::Kind kind, std::string_view target,
+                                    const phx::server::Identity& who) {
+    if (kind == Route::Kind::user) return !target.empty() && who.user_id == target;
+    return kind == Route::Kind::role &&
+           std::find(who.roles.begin(), who.roles.end(), target) != who.roles.end();
 }
 
 std::vector<SessionId> ServerMachine::State::sessions_of(const Route& route) {
@@ -32,7 +33,7 @@ std::vector<SessionId> ServerMachine::State::sessions_of(const Route& route) {
     std::vector<SessionId> found(own.begin(), own.end());
     for (const SessionId id :
          registry.find(by_user ? Registry::Kind::inbox_user : Registry::Kind::inbox_role, route.target))
-        if (!is_about(route, *sessions.find(id)->connection)) found.push_back(id);
+        if (!is_about(route.kind, route.target, *sessions.find(id)->connection)) found.push_back(id);
     return found;
 }
 

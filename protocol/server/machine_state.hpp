@@ -171,6 +171,7 @@ struct ServerMachine::State {
     // ---- publishing
     void publish(const Membership& source, const phx::server::action::Publish&);
     /// REQUIRES receivers that nobody changes meanwhile
+    bool is_for(const Publication&, const Membership&);
     void publish_here(const std::vector<MemberId>& receivers, const Publication&, MemberId source);
     std::vector<MemberId> unkeyed_members(PatternId, const phx::server::Route&);
     std::vector<MemberId> group(PatternId, std::string_view key) const;
@@ -232,7 +233,8 @@ struct ServerMachine::State {
     std::optional<SessionId> session_id(std::string_view connection_id);
     /// A user or a role: of connections, or of the tokens of their inboxes.
     std::vector<SessionId> sessions_of(const Route&);
-    static bool is_about(const Route&, const phx::server::Identity&);
+    /// Whether a user or a role is his.
+    static bool is_about(Route::Kind, std::string_view target, const phx::server::Identity&);
     /// The open connections that a route names; of a topic its members.
     std::vector<SessionId> connections(const Route&);
 

@@ -1,28 +1,7 @@
 #include "protocol/server/machine_state.hpp"
 
-#include <algorithm>
-
 // Actions::publish: from channel to channel of one pattern.
 namespace phx::protocol::server {
-namespace {
-
-using phx::server::Route;
-
-bool names(Route::Kind route, std::string_view target, const phx::server::Connection& connection,
-           std::string_view topic) {
-    switch (route) {
-    case Route::Kind::all: return true;
-    case Route::Kind::user: return !target.empty() && connection.user_id == target;
-    case Route::Kind::role:
-        return std::find(connection.roles.begin(), connection.roles.end(), target) != connection.roles.end();
-    case Route::Kind::connection: return connection.id == target;
-    case Route::Kind::topic: return topic == target;
-    }
-    return false;
-}
-
-} // namespace
-
 void ServerMachine::State::publish(const Membership& source, const phx::server::action::Publish& wanted) {
     Publication publication;
     publication.kind = Publication::Kind::to_channels;
@@ -39,13 +18,22 @@ void ServerMachine::State::publish(const Membership& source, const phx::server::
     tell_peers(std::string(channel_ns_prefix) + pattern, source.keyed->key, publication);
 }
 
+bool ServerMachine::State::is_for(const Publication& publication, const Membership& member) {
+    switch (publication.route) {
+    case Route::Kind::all: return true;
+    case Route::Kind::user:
+    case Route::Kind::role: return is_about(publication.route, publication.target, *member.connection);
+    case Route::Kind::connection: return member.connection->id == publication.target;
+    case Route::Kind::topic: return topic_name(member) == publication.target;
+    }
+    return false;
+}
+
 void ServerMachine::State::publish_here(const std::vector<MemberId>& receivers,
                                         const Publication& publication, MemberId source) {
     for (const MemberId id : receivers) {
         Membership& member = *members.find(id);
-        if (id == source || member.phase != MemberPhase::joined ||
-            !names(publication.route, publication.target, *member.connection, topic_name(member)))
-            continue;
+        if (id == source || member.phase != MemberPhase::joined || !is_for(publication, member)) continue;
         const PayloadView payload{publication.opcode, publication.payload};
         if (traits(member).published == ChannelTraits::Published::asked) {
             ask(member,

@@ -40,9 +40,7 @@ void ServerMachine::State::join_realtime(Session& session, std::uint64_t topic_h
 }
 
 void ServerMachine::State::admit_realtime(Session& session, Membership& member) {
-    if (token_has_expired(session, member)) return settle(time, member, no_entry(session, member));
     judge(session, member);
-    if (!member.rights.enter) return settle(time, member, no_entry(session, member));
     settle(time, member, phx::server::JoinAnswer::ok(member.pending->request.response));
 }
 

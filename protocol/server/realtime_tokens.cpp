@@ -108,10 +108,11 @@ void ServerMachine::State::renew_token(Session& session, Membership& member, Tok
     if (joins) return member.is_inbox ? accept_inbox(member) : admit_realtime(session, member);
     if (member.is_inbox) {
         name_inbox(session, member.token->identity.get());
-        return wait_for_token(member);
+    } else {
+        judge(session, member);
+        if (!member.rights.enter)
+            return end_with_system(session, member, no_right_to_read(topic_name(member)));
     }
-    judge(session, member);
-    if (!member.rights.enter) return end_with_system(session, member, no_right_to_read(topic_name(member)));
     wait_for_token(member);
 }
 

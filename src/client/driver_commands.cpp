@@ -237,11 +237,13 @@ void Driver::ask_params(ChannelCore& channel) {
     }
     channel.asks_params = true;
     const std::uint64_t number = channel.provider_number;
-    Answer<std::string> answer([core = core_, id = channel.id, number](Result<std::string> json) {
-        core->post([id, number, json = std::move(json)](Driver* driver) mutable {
-            if (driver) driver->take_join_params(id, number, std::move(json));
+    Answer<std::string> answer(
+        [core = core_, session = session_, id = channel.id, number](Result<std::string> json) {
+            core->post([session, id, number, json = std::move(json)](Driver* driver) mutable {
+                if (driver && driver->session_ == session)
+                    driver->take_join_params(id, number, std::move(json));
+            });
         });
-    });
     if (!core_->is_closed()) core_->guard([&] { channel.params_provider.ask(std::move(answer)); });
 }
 

@@ -43,10 +43,7 @@ void Driver::note(const protocol::event::SocketChanged& news) {
         std::erase_if(questions_, [](const auto& question) {
             return std::holds_alternative<protocol::act::PrepareJoin>(question);
         });
-        for (const auto& [id, channel] : channels_) {
-            channel->asks_params = false;
-            ++channel->provider_number;
-        }
+        for (const auto& [id, channel] : channels_) channel->asks_params = false;
     }
     if (wait && news.why && setup_.retry.should_reconnect) {
         questions_.emplace_back(ConfirmReconnect{protocol::connection_error(*news.why)});

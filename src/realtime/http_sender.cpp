@@ -20,7 +20,7 @@ std::size_t size_of(const HttpSender::Request& request) {
 }
 
 /// A server may repeat what it refuses.
-void hide_secrets(std::string& body, const std::vector<std::pair<std::string, std::string>>& headers) {
+void hide_secrets(std::string& body, const HttpSender::Headers& headers) {
     constexpr std::size_t least_bytes = 8; // what is shorter is no secret, and in many a word
     for (const auto& header : headers) {
         const std::string secret = header.second.substr(header.second.rfind(' ') + 1); // "Bearer ..."
@@ -81,15 +81,13 @@ void HttpSender::give_credentials(const Result<Headers>& headers) {
     if (std::all_of(waiting_.begin(), waiting_.end(), [](const Job& job) { return job.has_credentials; }))
         return;
     for (Job& job : std::exchange(waiting_, {})) {
-        std::optional<Error> error;
-        if (!job.has_credentials) error = headers ? check_headers(*headers) : headers.error();
-        if (error) {
-            finish(std::move(job), {}, std::move(error));
-            continue;
-        }
-        if (!job.has_credentials)
+        if (!std::exchange(job.has_credentials, true)) {
+            if (auto error = headers ? check_headers(*headers) : headers.error()) {
+                finish(std::move(job), {}, std::move(error));
+                continue;
+            }
             job.request.headers.insert(job.request.headers.end(), headers->begin(), headers->end());
-        job.has_credentials = true;
+        }
         waiting_.push_back(std::move(job));
     }
     start_waiting();

@@ -27,8 +27,10 @@ Result<void> check_policies(const std::vector<phx::server::Policy>& policies) {
     return {};
 }
 
-Result<void> check_service_role(const std::string& role) {
-    if (!role.empty()) return {};
+Result<void> check_values(const phx::server::Options& options) {
+    if (auto checked = check_policies(options.policies); !checked) return checked;
+    if (auto checked = check_origins(options.allowed_origins); !checked) return checked;
+    if (!options.service_role.empty()) return {};
     return fail(Errc::invalid_argument, "service_role: it must have a name, for it opens the HTTP API");
 }
 
@@ -39,9 +41,7 @@ Result<TlsContext> make_tls(const phx::server::TlsCertificate& certificate) {
 } // namespace shell
 
 Result<void> server::check(const Options& options) {
-    if (auto checked = shell::check_policies(options.policies); !checked) return checked;
-    if (auto checked = shell::check_origins(options.allowed_origins); !checked) return checked;
-    if (auto checked = shell::check_service_role(options.service_role); !checked) return checked;
+    if (auto checked = shell::check_values(options); !checked) return checked;
     if (!options.authorize && !options.tokens) {
         using shell::ListeningSocket;
         constexpr auto allowed = ListeningSocket::Reach::loopback_only;

@@ -13,8 +13,8 @@ namespace phx::shell {
 Result<void> check_origins(const std::vector<std::string>&);
 /// Errors: invalid_argument, for a pattern whose `{sub}` does not stand alone.
 Result<void> check_policies(const std::vector<phx::server::Policy>&);
-/// Errors: invalid_argument, if it is empty.
-Result<void> check_service_role(const std::string&);
+/// What needs neither files nor addresses. Errors: invalid_argument.
+Result<void> check_values(const phx::server::Options&);
 /// Reads the files. Errors: tls_failed.
 Result<TlsContext> make_tls(const phx::server::TlsCertificate&);
 

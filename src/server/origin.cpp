@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <arpa/inet.h>
-#include <array>
 #include <optional>
 
 namespace phx::shell {
@@ -107,11 +106,8 @@ bool is_local_host(std::string_view host) noexcept {
     if (own->host.size() > below_localhost.size() &&
         equals_ignoring_case(own->host.substr(own->host.size() - below_localhost.size()), below_localhost))
         return true;
-    std::array<char, INET_ADDRSTRLEN> terminated{};
-    if (own->host.size() >= terminated.size()) return false;
-    std::copy(own->host.begin(), own->host.end(), terminated.begin());
     in_addr address{};
-    return ::inet_pton(AF_INET, terminated.data(), &address) == 1;
+    return ::inet_pton(AF_INET, std::string(own->host).c_str(), &address) == 1;
 }
 
 bool is_allowed_origin(std::string_view text, std::string_view host,

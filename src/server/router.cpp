@@ -277,11 +277,8 @@ Routed route(const HttpRequest& request, const Options& options, TokenUse token_
     if (request.path == "/health" || request.path == "/api/ping") return route_alive(request);
     const auto found = find_service(api_path(request.path, options.endpoints));
     if (!found) return HttpAnswer::error(404, "not found");
-    // Open to everybody: load balancers and Prometheus call the server as they like.
-    const bool is_open =
-        found->request.service == Service::ready || found->request.service == Service::metrics;
-    const bool may_ask =
-        is_open ? may_come_from(request, options, token_use) : may_be_asked(request, options, token_use);
+    const bool may_ask = is_open(found->request.service) ? may_come_from(request, options, token_use)
+                                                         : may_be_asked(request, options, token_use);
     if (!may_ask)
         return HttpAnswer::error(403, request.has_header("origin")
                                           ? "origin not allowed"

@@ -41,6 +41,12 @@ enum class Service : std::uint8_t {
     long_poll,
 };
 
+/// Answers everybody: load balancers and Prometheus call the server as they like, and the page says nothing
+/// itself; what it shows comes over its channel.
+constexpr bool is_open(Service service) noexcept {
+    return service == Service::status_page || service == Service::ready || service == Service::metrics;
+}
+
 /// A request for a service, in order as far as its head says.
 struct ServiceRequest {
     Service service = Service::ready;

@@ -57,10 +57,7 @@ public:
         std::lock_guard lock(mutex_);
         if (state_ != State::new_)
             return fail(Errc::invalid_argument, "start(): a server starts once, make another");
-        if (const auto checked = shell::check_origins(options_.allowed_origins); !checked)
-            return Failure{checked.error()};
-        if (const auto checked = shell::check_service_role(options_.service_role); !checked)
-            return Failure{checked.error()};
+        if (const auto checked = shell::check_values(options_); !checked) return Failure{checked.error()};
         // Tokens that set_tokens() was given already are newer.
         if (options_.tokens && !tokens_->get())
             if (auto set = tokens_->set(*options_.tokens); !set) return Failure{set.error()};
@@ -100,22 +97,18 @@ public:
 
     Result<void> set_allowed_origins(const std::vector<std::string>& origins) {
         if (auto checked = shell::check_origins(origins); !checked) return checked;
-        if (!set_in_all([origins](Shard& shard) { shard.set_allowed_origins(origins); }))
-            return fail(Errc::invalid_argument, "set_allowed_origins(): the server does not run");
-        return {};
+        return if_running("set_allowed_origins()",
+                          set_in_all([origins](Shard& shard) { shard.set_allowed_origins(origins); }));
     }
 
     Result<void> set_policies(const std::vector<Policy>& policies) {
         if (auto checked = shell::check_policies(policies); !checked) return checked;
-        if (!set_in_all([policies](Shard& shard) { shard.set_policies(policies); }))
-            return fail(Errc::invalid_argument, "set_policies(): the server does not run");
-        return {};
+        return if_running("set_policies()",
+                          set_in_all([policies](Shard& shard) { shard.set_policies(policies); }));
     }
 
     Result<void> set_rates(const Rates& rates) {
-        if (!set_in_all([rates](Shard& shard) { shard.set_rates(rates); }))
-            return fail(Errc::invalid_argument, "set_rates(): the server does not run");
-        return {};
+        return if_running("set_rates()", set_in_all([rates](Shard& shard) { shard.set_rates(rates); }));
     }
 
     void stop() {
@@ -225,6 +218,11 @@ public:
 
 private:
     enum class State { new_, running, stopped };
+
+    static Result<void> if_running(const char* call, bool is_set) {
+        if (is_set) return {};
+        return fail(Errc::invalid_argument, std::string(call) + ": the server does not run");
+    }
 
     static Failure not_running() {
         return fail(Errc::socket_closed, "the server does not run: nobody can be reached before start() or "

@@ -172,10 +172,7 @@ std::optional<HttpAnswer> Shard::admit(const ServiceRequest& wanted, HttpExchang
 /// Broadcasts need a good token, what concerns other people's connections the service role. A server that
 /// lets everybody in (on loopback only) asks nobody.
 std::optional<HttpAnswer> Shard::judge_caller(Service service, const HttpExchange& exchange, Caller& caller) {
-    // The page itself says nothing; what it shows comes over its channel.
-    const bool is_open =
-        service == Service::ready || service == Service::metrics || service == Service::status_page;
-    if (is_open) return std::nullopt;
+    if (is_open(service)) return std::nullopt;
     const auto verifier = tokens_->get();
     if (!verifier && !options_.authorize) return std::nullopt;
     const HttpAnswer unauthorized = HttpAnswer::message(401, "Unauthorized");

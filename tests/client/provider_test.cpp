@@ -190,82 +190,64 @@ TEST(Provider, IsAskedAnewAfterADisconnect) {
     EXPECT_EQ(token_in(peer.read_request()), subprotocols_of("of the new user"));
 }
 
-TEST(Provider, OfJoinParamsIsReplacedWhileItsAnswerIsOut) {
-    ScriptedServer server;
-    std::optional<Answer<Json>> slow;
-    Inbox<int> asked;
-    Loop loop;
-    Socket socket(loop, server.url(), quick());
-    auto room = socket.channel("room:1");
-    room.set_params([&](Answer<Json> answer) {
-        slow.emplace(std::move(answer));
-        asked.add(1);
-    });
-    socket.connect();
-    room.join();
-    Peer peer = server.accept_upgraded();
-    asked.wait_for(1);
-    room.set_params(Json{{"new", true}});
-    const PhxFrame join = peer.expect("phx_join");
-    EXPECT_EQ(join.payload, json({{"new", true}}));
-    peer.reply(join, "ok");
-    (*slow)(Json{{"old", true}});
-}
-
-TEST(Provider, OfJoinParamsIsAskedAnewAfterADisconnect) {
+/// A channel that joins, and whose params the test gives.
+struct ProviderOfJoinParams : testing::Test {
+    ProviderOfJoinParams() {
+        room.set_params([this](Answer<Json> answer) {
+            const std::lock_guard lock(mutex);
+            questions.push_back(std::move(answer));
+            asked.add(1);
+        });
+        socket.connect();
+        room.join();
+        peer.emplace(server.accept_upgraded());
+        asked.wait_for(1);
+    }
+    void answer(std::size_t question, Json params) {
+        std::optional<Answer<Json>> answer;
+        {
+            const std::lock_guard lock(mutex);
+            answer.emplace(std::move(questions.at(question)));
+        }
+        (*answer)(std::move(params));
+    }
     ScriptedServer server;
     std::mutex mutex;
     std::vector<Answer<Json>> questions;
     Inbox<int> asked;
     Loop loop;
-    Socket socket(loop, server.url(), quick());
-    auto room = socket.channel("room:1");
-    room.set_params([&](Answer<Json> answer) {
-        const std::lock_guard lock(mutex);
-        questions.push_back(std::move(answer));
-        asked.add(1);
-    });
-    socket.connect();
-    room.join();
-    Peer first = server.accept_upgraded();
-    asked.wait_for(1);
+    Socket socket{loop, server.url(), quick()};
+    Channel room = socket.channel("room:1");
+    std::optional<Peer> peer;
+};
+
+TEST_F(ProviderOfJoinParams, IsReplacedWhileItsAnswerIsOut) {
+    room.set_params(Json{{"new", true}});
+    const PhxFrame join = peer->expect("phx_join");
+    EXPECT_EQ(join.payload, json({{"new", true}}));
+    peer->reply(join, "ok");
+    answer(0, Json{{"old", true}});
+}
+
+TEST_F(ProviderOfJoinParams, IsAskedAnewAfterADisconnect) {
     socket.disconnect(); // signed out, and in again as somebody else
     socket.connect();
     Peer second = server.accept_upgraded();
     room.join();
     ASSERT_EQ(asked.wait_for(2).size(), 2U);
-    std::vector<Answer<Json>> answers;
-    {
-        const std::lock_guard lock(mutex);
-        answers.swap(questions);
-    }
-    answers[0](Json{{"user", "old"}});
-    answers[1](Json{{"user", "new"}});
+    answer(0, Json{{"user", "old"}});
+    answer(1, Json{{"user", "new"}});
     EXPECT_EQ(second.expect("phx_join").payload, json({{"user", "new"}}));
 }
 
-TEST(Provider, OfJoinParamsIsAskedAnewByAChannelThatHadLeftBeforeTheDisconnect) {
-    ScriptedServer server;
-    std::vector<Answer<Json>> questions; // of the loop thread, but for what the inbox orders
-    Inbox<int> asked;
-    Loop loop;
-    Socket socket(loop, server.url(), quick());
-    auto room = socket.channel("room:1");
-    room.set_params([&](Answer<Json> answer) {
-        questions.push_back(std::move(answer));
-        asked.add(1);
-    });
-    socket.connect();
-    room.join();
-    Peer first = server.accept_upgraded();
-    asked.wait_for(1);
+TEST_F(ProviderOfJoinParams, IsAskedAnewByAChannelThatHadLeftBeforeTheDisconnect) {
     room.leave();
     socket.disconnect();
     socket.connect();
     room.join();
     Peer second = server.accept_upgraded();
-    ASSERT_EQ(asked.wait_for(2).size(), 2u);
-    std::move(questions.back())(Json{{"user", "new"}});
+    ASSERT_EQ(asked.wait_for(2).size(), 2U);
+    answer(1, Json{{"user", "new"}});
     EXPECT_EQ(second.expect("phx_join").payload, json({{"user", "new"}}));
 }
 

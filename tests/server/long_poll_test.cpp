@@ -133,13 +133,19 @@ struct Pipelined {
     std::string rest;
 };
 
-TEST(ServerLongPoll, APostBehindAPollIsTakenWhenThatIsAnswered) {
-    server::Options options;
-    options.timeouts.poll = 50ms;
-    TestServer server(options);
-    Poller session(server.port());
-    session.join("room:1");
-    Pipelined client(server.port());
+struct ServerLongPollPipelined : testing::Test {
+    ServerLongPollPipelined() { session.join("room:1"); }
+    static server::Options options() {
+        server::Options options;
+        options.timeouts.poll = 50ms;
+        return options;
+    }
+    TestServer server{options()};
+    Poller session{server.port()};
+    Pipelined client{server.port()};
+};
+
+TEST_F(ServerLongPollPipelined, APostBehindAPollIsTakenWhenThatIsAnswered) {
     client.tcp.send(Pipelined::poll(session.token()) + Pipelined::post(session.token(), "nonsense!"));
     EXPECT_EQ(client.answer()["status"], 204);
     EXPECT_EQ(client.answer()["status"], 408); // it ended the session that the poll was of
@@ -147,13 +153,7 @@ TEST(ServerLongPoll, APostBehindAPollIsTakenWhenThatIsAnswered) {
     EXPECT_TRUE(is_served(bystander));
 }
 
-TEST(ServerLongPoll, APollBehindAPollIsAnsweredToo) {
-    server::Options options;
-    options.timeouts.poll = 50ms;
-    TestServer server(options);
-    Poller session(server.port());
-    session.join("room:1");
-    Pipelined client(server.port());
+TEST_F(ServerLongPollPipelined, APollBehindAPollIsAnsweredToo) {
     client.tcp.send(Pipelined::poll(session.token()) + Pipelined::poll(session.token()));
     EXPECT_EQ(client.answer()["status"], 204);
     EXPECT_EQ(client.answer()["status"], 204);

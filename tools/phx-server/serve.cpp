@@ -77,11 +77,11 @@ std::optional<std::string> why_refused(const Config& config) {
 int serve(const ServeOptions& options) {
     Config config = options.config;
     if (const auto why = why_refused(config)) return complain(options, *why, refused);
-    if (const auto checked = server::check(server_options(config)); !checked)
+    server::Options settings = server_options(config);
+    if (const auto checked = server::check(settings); !checked)
         return complain(options, checked.error().message, refused);
     const sigset_t signals = block_signals(options);
     Log log(config.log);
-    server::Options settings = server_options(config);
     settings.on_error = [&log](const Error& error) { log.report(error); };
     settings.on_connection_error = [&log](const server::Connection* connection, const Error& error) {
         log.report(error, connection);
