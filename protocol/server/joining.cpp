@@ -5,6 +5,7 @@
 #include <utility>
 
 namespace phx::protocol::server {
+
 std::optional<PatternId> ServerMachine::State::match(std::string_view topic) const {
     // A catch-all leaves realtime:* to the built-in channel; a pattern that names it takes it over.
     if (topic.empty()) return std::nullopt;

@@ -2,6 +2,7 @@
 
 // Actions::publish: from channel to channel of one pattern.
 namespace phx::protocol::server {
+
 void ServerMachine::State::publish(const Membership& source, const phx::server::action::Publish& wanted) {
     Publication publication;
     publication.kind = Publication::Kind::to_channels;
