@@ -101,7 +101,7 @@ void ServerMachine::State::enter_topic(Session& session, Membership& member) {
 void ServerMachine::State::settle(TimePoint now, Membership& member, const phx::server::JoinAnswer& answer) {
     const bool accepted = answer.verdict == phx::server::JoinAnswer::Verdict::accept;
     Session& session = *sessions.find(member.session);
-    // Whoever asks for it; and time has passed, or policies have changed, since it was judged.
+    // For every way into a topic; since the member was judged its token or the policies may have changed.
     const bool may_enter = !token_has_expired(session, member) && (member.is_inbox || member.rights.enter);
     if (accepted && !may_enter) return settle(now, member, no_entry(session, member));
     if (accepted && subscribe(now, member, answer)) return;

@@ -170,8 +170,8 @@ struct ServerMachine::State {
 
     // ---- publishing
     void publish(const Membership& source, const phx::server::action::Publish&);
-    /// REQUIRES receivers that nobody changes meanwhile
     bool is_for(const Publication&, const Membership&);
+    /// REQUIRES receivers that nobody changes meanwhile
     void publish_here(const std::vector<MemberId>& receivers, const Publication&, MemberId source);
     std::vector<MemberId> unkeyed_members(PatternId, const phx::server::Route&);
     std::vector<MemberId> group(PatternId, std::string_view key) const;

@@ -90,8 +90,13 @@ async function listener(site) {
     return program;
 }
 
-/** Of whole lines only: the last one may still be on its way. */
-const orders = (program) => program.stdout.split('\n').slice(0, -1).map((line) => JSON.parse(line).payload.id);
+/** While it runs, its last line may still be on its way. */
+function orders(program) {
+    const lines = program.stdout.split('\n');
+    const last = lines.pop();
+    assert.ok(program.running || last === '', `ended within a line: ${last}`);
+    return lines.map((line) => JSON.parse(line).payload.id);
+}
 
 function expect_each_once(heard, load) {
     const heard_once = new Set(heard);
